@@ -1,0 +1,83 @@
+/**
+ * How bytes reach a node, as a contract: what every transport implements and everything above relies on.
+ *
+ * It is callbacks, not promises or streams, so that an Observable is wrapped around a call once, at the surface of
+ * the pipeline, and virtual time holds for everything above.
+ */
+
+import type { Observable } from 'rxjs';
+import type { StatusName } from './errorCodes.js';
+import type { Metadata } from './metadata.js';
+import type { Method } from './method.js';
+import type { Node } from './node.js';
+
+/** gRPC's connectivity states. https://grpc.github.io/grpc/core/md_doc_connectivity-semantics-and-api.html */
+export type ConnectivityState = 'IDLE' | 'CONNECTING' | 'READY' | 'TRANSIENT_FAILURE' | 'SHUTDOWN';
+
+/** A way to reach nodes. A value without a life of its own: what it opens, it does not keep. */
+export interface Transport {
+  /** `grpc`, `connect`, … */
+  readonly name: string;
+  /** A channel to one node. Opens no socket before `connect()` or the first call. */
+  open(node: Node): Channel;
+}
+
+/** Something with a connection to one node and a state that can be watched. */
+export interface Connection {
+  /** The state now, then each change; completes after `SHUTDOWN`. */
+  readonly state$: Observable<ConnectivityState>;
+  readonly state: ConnectivityState;
+  /** Why the last dialling failed, in a sentence. */
+  readonly lastError?: string | undefined;
+  /** Starts to connect, if idle; also cuts the wait before the next try short. */
+  connect(): void;
+  /** Ends it at once: calls in flight fail as `UNAVAILABLE`. May be called twice. */
+  close(): void;
+}
+
+/** One connection to one node, over which any number of calls run at once. */
+export interface Channel extends Connection {
+  /** Starts a call. Everything that comes of it goes to `sink`, never synchronously. */
+  start<I, O>(method: Method<I, O>, context: CallContext, sink: CallSink<O>): ActiveCall<I>;
+}
+
+export interface CallContext {
+  /** When the call must be over, in milliseconds since the epoch; goes to the node as `grpc-timeout`. */
+  readonly deadline?: number;
+  readonly metadata?: Metadata;
+}
+
+/** How a call ended on the wire. */
+export interface CallStatus {
+  readonly code: StatusName;
+  readonly message: string;
+  /**
+   * False when the request surely never reached an application: the connection could not be made, or the node
+   * refused the stream unprocessed (HTTP/2 REFUSED_STREAM, or past the last id of a GOAWAY).
+   */
+  readonly sent: boolean;
+  readonly trailers: Metadata;
+}
+
+/** Where a call's answers go. After `end` nothing follows; after `cancel()` nothing follows either, not even `end`. */
+export interface CallSink<O> {
+  headers(metadata: Metadata): void;
+  /** One message, for each credit given by `request`. */
+  message(message: O): void;
+  /** Exactly once, unless the call was cancelled. */
+  end(status: CallStatus): void;
+  /** The wire takes messages again, after `send` returned false. */
+  drain(): void;
+}
+
+/** A call on the wire. */
+export interface ActiveCall<I> {
+  /** Sends one message. False: hold the next until `drain`. A message sent all the same is queued, never lost. */
+  send(message: I): boolean;
+  /** No more messages follow. */
+  halfClose(): void;
+  /** Lets `count` more messages come; without it none does, so a slow reader slows the node. `Infinity` lifts the limit. */
+  request(count: number): void;
+  /** Ends the call on the wire at once (RST_STREAM, CANCEL) and silences the sink. May be called twice. */
+  cancel(): void;
+}

@@ -1,0 +1,37 @@
+/** The one rule of who may take calls. */
+
+import type { Node } from './node.js';
+
+/**
+ * True when the node may take a new call: reachable or not yet dialled, not known to be unhealthy, and compatible.
+ * A pure function of the snapshot; what a single call requires (a task, a model) is checked on top of it.
+ */
+export function isRoutable(node: Node): boolean {
+  return (
+    (node.availability === 'ready' || node.availability === 'discovered') &&
+    node.compatibility === 'compatible' &&
+    (node.health === 'serving' || node.health === 'unknown') &&
+    node.weight > 0
+  );
+}
+
+/** True when the node takes no calls now but may without anybody's doing: it is being dialled or asked. */
+export function isPending(node: Node): boolean {
+  if (node.availability === 'draining' || node.availability === 'unavailable') return false;
+  return (
+    node.compatibility !== 'incompatible' &&
+    (node.availability === 'connecting' || node.compatibility === 'pending') &&
+    node.health !== 'ejected'
+  );
+}
+
+/** Why a node takes no calls, in a few words; undefined when it does. */
+export function whyNotRoutable(node: Node): string | undefined {
+  if (isRoutable(node)) return undefined;
+  const because = node.reason ? `: ${node.reason}` : '';
+  if (node.availability !== 'ready' && node.availability !== 'discovered') return `${node.availability}${because}`;
+  if (node.compatibility !== 'compatible') return `compatibility ${node.compatibility}${because}`;
+  if (node.health === 'notServing') return `not serving${because}`;
+  if (node.health === 'ejected') return `ejected${because}`;
+  return 'weight 0';
+}

@@ -1,0 +1,91 @@
+/**
+ * How many retries a client may spend.
+ *
+ * A maximum of attempts per call does not protect a fleet: when everything fails, every call is multiplied by it.
+ * A budget ties the retries to the calls that are made: each call pays in a fraction of a retry, each retry takes
+ * one out, and a small allowance a second keeps a quiet client able to retry at all. In a total outage the load on the
+ * fleet is then at most 1 + ratio times the calls. One budget is shared by retry, hedging and failover.
+ *
+ * The algorithm and its defaults (20 %, 10 a second, 10 s) are those of Finagle's RetryBudget and tower's TpsBudget.
+ */
+
+import { asyncScheduler, type SchedulerLike } from 'rxjs';
+import { requireOption } from './requireOption.js';
+
+export interface RetryBudgetOptions {
+  /** Retries allowed per call. Default 0.2. */
+  readonly ratio?: number;
+  /** Retries allowed every second whatever the calls. Default 10. */
+  readonly minPerSecond?: number;
+  /** How long a deposit counts, in milliseconds. Default 10,000. */
+  readonly ttlMs?: number;
+  readonly scheduler?: SchedulerLike;
+}
+
+/** See the top of this file. */
+export interface RetryBudget {
+  /** One call was made. */
+  deposit(): void;
+  /** Takes one retry out; false when none is left. */
+  withdraw(): boolean;
+  /** Retries left now. */
+  readonly balance: number;
+}
+
+const slots = 10;
+
+/**
+ * A budget over a sliding window of ten slots.
+ *
+ * @throws FleetError `INVALID_OPTION` for a negative ratio or rate, or a window under 10 ms.
+ */
+export function retryBudget(options: RetryBudgetOptions = {}): RetryBudget {
+  const { ratio = 0.2, minPerSecond = 10, ttlMs = 10_000, scheduler = asyncScheduler } = options;
+  requireOption(ratio >= 0, 'retryBudget.ratio', 'at least 0', ratio);
+  requireOption(minPerSecond >= 0, 'retryBudget.minPerSecond', 'at least 0', minPerSecond);
+  requireOption(ttlMs >= slots, 'retryBudget.ttlMs', `at least ${slots}`, ttlMs);
+
+  const slotMs = ttlMs / slots;
+  const reserve = (minPerSecond * ttlMs) / 1_000;
+  const calls = new Float64Array(slots);
+  const retries = new Float64Array(slots);
+  let slot = Math.floor(scheduler.now() / slotMs);
+
+  const advance = (): number => {
+    const now = Math.floor(scheduler.now() / slotMs);
+    // A clock that went back keeps the window as it is.
+    for (let left = Math.min(now - slot, slots); left > 0; left--) {
+      const index = (now - left + 1) % slots;
+      calls[index] = 0;
+      retries[index] = 0;
+    }
+    if (now > slot) slot = now;
+    return slot % slots;
+  };
+  const balance = (): number => {
+    let deposits = 0;
+    let spent = 0;
+    for (let i = 0; i < slots; i++) {
+      deposits += calls[i]!;
+      spent += retries[i]!;
+    }
+    return reserve + deposits * ratio - spent;
+  };
+
+  return {
+    deposit() {
+      calls[advance()]!++;
+    },
+    withdraw() {
+      const index = advance();
+      // A hair of tolerance, since 5 × 0.2 need not be 1 in binary.
+      if (balance() < 1 - 1e-9) return false;
+      retries[index]!++;
+      return true;
+    },
+    get balance() {
+      advance();
+      return balance();
+    },
+  };
+}
