@@ -32,4 +32,3 @@ export function exponentialBackoff(options: BackoffOptions = {}): Backoff {
     return base * (1 - jitter + 2 * jitter * random());
   };
 }
-

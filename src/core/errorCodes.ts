@@ -41,7 +41,12 @@ export const errorCodes = {
   OUT_OF_RANGE: entry('a value or a message is past its range', 'send a smaller one', 'request'),
   UNIMPLEMENTED: entry('the node does not know this method', 'check the version of the node', 'request'),
   INTERNAL: entry('the node broke an invariant of its own', 'look at the log of the node', 'node'),
-  UNAVAILABLE: entry('the node cannot be reached or is not ready', 'check that it runs and is reachable', 'network', true),
+  UNAVAILABLE: entry(
+    'the node cannot be reached or is not ready',
+    'check that it runs and is reachable',
+    'network',
+    true,
+  ),
   DATA_LOSS: entry('data was lost or corrupted', 'look at the log of the node', 'node'),
   UNAUTHENTICATED: entry('the credential is missing or refused', 'renew the credential', 'request'),
 

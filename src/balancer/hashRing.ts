@@ -1,0 +1,135 @@
+/**
+ * A ring of 32-bit points, each owned by a numbered slot, that takes single owners in and out without being built anew.
+ *
+ * Points are kept sorted in typed arrays. A table says where each stretch of the circle begins, so that a look-up reads
+ * one short stretch whatever the size of the ring.
+ */
+
+/** Points a stretch, on average. */
+const stretch = 8;
+
+/** Owners are numbered below this, so that a point packs into one exact number. */
+const owners = 2 ** 21;
+
+/** A point as one number, in the order of the circle. */
+export function ringPoint(position: number, owner: number): number {
+  return position * owners + owner;
+}
+
+export class HashRing {
+  /** The owner of each point, in order around the circle. */
+  owners = new Int32Array(0);
+  size = 0;
+  private positions = new Uint32Array(0);
+  private starts = new Uint32Array(2);
+  private shift = 31;
+  private readonly before: (a: number, b: number) => boolean;
+
+  /** @param before which of two owners comes first where their points meet; must not depend on their numbers. */
+  constructor(before: (a: number, b: number) => boolean) {
+    this.before = before;
+  }
+
+  /** Index of the first point at or after a position; 0 past the last one. */
+  at(position: number): number {
+    const { positions, size } = this;
+    let index = this.starts[position >>> this.shift]!;
+    while (index < size && positions[index]! < position) index++;
+    return index === size ? 0 : index;
+  }
+
+  /** Puts in points made by `ringPoint`. Only what lies behind each is moved, block by block. */
+  insert(points: readonly number[]): void {
+    const sorted = Float64Array.from(points).sort();
+    this.reserve(this.size + sorted.length);
+    const { positions } = this;
+    let end = this.size;
+    for (let left = sorted.length - 1; left >= 0; left--) {
+      const position = Math.floor(sorted[left]! / owners);
+      const owner = sorted[left]! - position * owners;
+      const place = this.firstAfter(position, end);
+      this.move(place, end, left + 1);
+      positions[place + left] = position;
+      this.owners[place + left] = owner;
+      end = place;
+    }
+    this.size += sorted.length;
+    this.orderMeetings();
+    this.tabulate();
+  }
+
+  /** Takes out the points of all other owners. */
+  keep(stays: (owner: number) => boolean): void {
+    const { positions, owners } = this;
+    let kept = 0;
+    for (let i = 0; i < this.size; i++) {
+      if (!stays(owners[i]!)) continue;
+      positions[kept] = positions[i]!;
+      owners[kept++] = owners[i]!;
+    }
+    this.size = kept;
+    this.tabulate();
+  }
+
+  private move(from: number, end: number, by: number): void {
+    const { positions, owners } = this;
+    if (end - from > 32) {
+      positions.copyWithin(from + by, from, end);
+      owners.copyWithin(from + by, from, end);
+      return;
+    }
+    for (let i = end - 1; i >= from; i--) {
+      positions[i + by] = positions[i]!;
+      owners[i + by] = owners[i]!;
+    }
+  }
+
+  /** Where points meet, their order must not depend on who came first. */
+  private orderMeetings(): void {
+    const { positions, owners, size } = this;
+    for (let i = 1; i < size; i++) {
+      for (let at = i; at > 0 && positions[at] === positions[at - 1]; at--) {
+        const [left, right] = [owners[at - 1]!, owners[at]!];
+        if (!this.before(right, left)) break;
+        owners[at - 1] = right;
+        owners[at] = left;
+      }
+    }
+  }
+
+  private firstAfter(position: number, end: number): number {
+    let low = 0;
+    let high = end;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.positions[middle]! <= position) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  private reserve(size: number): void {
+    if (size <= this.positions.length) return;
+    const capacity = Math.ceil(size * 1.1);
+    const positions = new Uint32Array(capacity);
+    const owners = new Int32Array(capacity);
+    positions.set(this.positions.subarray(0, this.size));
+    owners.set(this.owners.subarray(0, this.size));
+    this.positions = positions;
+    this.owners = owners;
+  }
+
+  private tabulate(): void {
+    const bits = Math.max(1, Math.ceil(Math.log2(Math.max(1, this.size / stretch))));
+    const count = 2 ** bits;
+    if (this.starts.length !== count) this.starts = new Uint32Array(count);
+    this.shift = 32 - bits;
+    const { positions, starts, shift, size } = this;
+    let next = 0;
+    for (let i = 0; i < size; i++) {
+      const at = positions[i]! >>> shift;
+      while (next <= at) starts[next++] = i;
+    }
+    starts.fill(size, next);
+  }
+}

@@ -1,0 +1,67 @@
+/** A typed client of one service: its methods, each returning an Observable. */
+
+import type { DescMethod, DescService, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
+import { from, map, Observable, type ObservableInput } from 'rxjs';
+import { methodOf, type Method } from '../core/method.js';
+import type { Fleet, RpcOptions } from './fleet.js';
+
+/** The methods of a service. Those that stream requests take any source of them; all return cold Observables. */
+export type Client<S extends DescService> = {
+  readonly [K in keyof S['method']]: ClientMethod<S['method'][K]>;
+};
+
+/** One method, by the shape of its call. */
+export type ClientMethod<M extends DescMethod> = M['methodKind'] extends 'unary' | 'server_streaming'
+  ? (request: MessageInitShape<M['input']>, options?: RpcOptions) => Observable<MessageShape<M['output']>>
+  : (
+      requests: ObservableInput<MessageInitShape<M['input']>>,
+      options?: RpcOptions,
+    ) => Observable<MessageShape<M['output']>>;
+
+/**
+ * A client of a service over a fleet, typed from its protobuf-es descriptor.
+ *
+ * ```ts
+ * const greeter = createClient(fleet, Greeter);
+ * greeter.sayHello({ name: 'Ada' }).subscribe(console.log);
+ * greeter.lotsOfReplies({ name: 'Ada' }).pipe(take(3)).subscribe(console.log); // the third value cancels the stream
+ * ```
+ *
+ * Streams of requests that are AsyncIterables are pulled as fast as the wire takes them; an Observable of requests is
+ * subscribed anew for each attempt.
+ */
+export function createClient<S extends DescService>(fleet: Pick<Fleet, 'call'>, service: S): Client<S> {
+  const methods = service.methods.map((descriptor) => {
+    const method = methodOf(descriptor) as unknown as Method;
+    return [descriptor.localName, call(fleet, method)];
+  });
+  return Object.fromEntries(methods) as Client<S>;
+}
+
+function call(fleet: Pick<Fleet, 'call'>, method: Method) {
+  const { kind, message } = method;
+  if (kind === 'unary' || kind === 'serverStreaming') {
+    return (request: unknown, options?: RpcOptions) => {
+      let whole: unknown;
+      return fleet.call({ ...options, method, request: () => (whole ??= message(request)) });
+    };
+  }
+  return (requests: ObservableInput<unknown>, options?: RpcOptions) =>
+    fleet.call({ ...options, method, request: () => messages(requests, message) });
+}
+
+/** The whole messages of a source, still pulled where the source can be pulled. */
+function messages(source: ObservableInput<unknown>, message: (init: unknown) => unknown): ObservableInput<unknown> {
+  if (source instanceof Observable) return source.pipe(map(message));
+  if (Symbol.asyncIterator in source) return pulled(source, message);
+  if (Symbol.iterator in source) return mapped(source, message);
+  return from(source).pipe(map(message));
+}
+
+async function* pulled(source: AsyncIterable<unknown>, message: (init: unknown) => unknown): AsyncGenerator<unknown> {
+  for await (const item of source) yield message(item);
+}
+
+function* mapped(source: Iterable<unknown>, message: (init: unknown) => unknown): Generator<unknown> {
+  for (const item of source) yield message(item);
+}

@@ -1,0 +1,160 @@
+/** One call over one channel, as an Observable: the one place where callbacks become a stream. */
+
+import { Observable, type ObservableInput, type Subscriber, type Unsubscribable } from 'rxjs';
+import type { ActiveCall, CallContext, CallSink, CallStatus, Channel } from './channel.js';
+import type { Demand } from './demand.js';
+import { errorCodes } from './errorCodes.js';
+import { FleetError } from './fleetError.js';
+import type { Metadata } from './metadata.js';
+import type { Method } from './method.js';
+import { sendAll, type Sending } from './sendAll.js';
+
+export interface RpcContext extends CallContext {
+  /** When given, messages are read from the wire only while it is ready. Default: read as they come. */
+  readonly demand?: Demand | undefined;
+  /** Told of the headers that the node sent, before the first message. */
+  readonly onHeaders?: ((headers: Metadata) => void) | undefined;
+  /** Told of the trailers, before the end or the error. */
+  readonly onTrailers?: ((trailers: Metadata) => void) | undefined;
+}
+
+/**
+ * Calls a method over a channel.
+ *
+ *     wire     -h-m-m-t(OK)          rpc      ---m-m-|
+ *     wire     -h-m-t(UNAVAILABLE)   rpc      ---m-#
+ *
+ * Cold: each subscription is a call of its own, and unsubscribing cancels it on the wire. A method with one answer
+ * gives it only when the status is OK, so an error is never preceded by a value.
+ *
+ * @param requests For `unary` and `serverStreaming` the one message; else a stream of messages, sent as fast as the
+ *   wire takes them (AsyncIterables and Iterables are pulled, Observables are queued).
+ *
+ * Errors with a `FleetError` of the status; `sent` is false when the request surely never reached an application.
+ * `INTERNAL` when a method with one answer gives none, or several; `CANCELLED` when the source of the requests fails.
+ */
+export function rpc<I, O>(
+  channel: Channel,
+  method: Method<I, O>,
+  requests: I | ObservableInput<I>,
+  context: RpcContext = noContext,
+): Observable<O> {
+  return new Observable((subscriber) => {
+    const call = new Rpc(method, context, subscriber);
+    call.start(channel, requests);
+    return call;
+  });
+}
+
+const noContext: RpcContext = Object.freeze({});
+
+/** One running call; as a teardown it cancels. */
+class Rpc<I, O> implements CallSink<O>, Unsubscribable {
+  readonly #method: Method<I, O>;
+  readonly #context: RpcContext;
+  readonly #subscriber: Subscriber<O>;
+  readonly #single: boolean;
+  #call: ActiveCall<I> | undefined;
+  #sending: Sending | undefined;
+  #ended = false;
+  #answers = 0;
+  #answer: O | undefined;
+
+  constructor(method: Method<I, O>, context: RpcContext, subscriber: Subscriber<O>) {
+    this.#method = method;
+    this.#context = context;
+    this.#subscriber = subscriber;
+    this.#single = method.kind === 'unary' || method.kind === 'clientStreaming';
+  }
+
+  start(channel: Channel, requests: I | ObservableInput<I>): void {
+    try {
+      const call = (this.#call = channel.start(this.#method, this.#context, this));
+      if (this.#context.demand && !this.#single) this.#readWhenWanted();
+      else call.request(Infinity);
+      if (this.#method.kind === 'unary' || this.#method.kind === 'serverStreaming') {
+        call.send(requests as I);
+        call.halfClose();
+      } else {
+        const sending = sendAll(call, requests as ObservableInput<I>, (error) => this.#requestsFailed(error));
+        // A source that fails within the call above has ended everything already.
+        if (this.#ended) sending.unsubscribe();
+        else this.#sending = sending;
+      }
+    } catch (thrown) {
+      this.#fail(FleetError.from(thrown, 'INVALID_ARGUMENT', { sent: false }));
+    }
+  }
+
+  headers(metadata: Metadata): void {
+    this.#context.onHeaders?.(metadata);
+  }
+
+  message(message: O): void {
+    if (this.#ended) return;
+    this.#answers++;
+    if (this.#single) {
+      this.#answer = message;
+      if (this.#answers > 1) this.#fail(new FleetError('INTERNAL', `${this.#method.path} gave more than one message`));
+      return;
+    }
+    this.#subscriber.next(message);
+    if (this.#context.demand) this.#readWhenWanted();
+  }
+
+  end(status: CallStatus): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#sending?.unsubscribe();
+    this.#context.onTrailers?.(status.trailers);
+    const subscriber = this.#subscriber;
+    if (status.code !== 'OK') {
+      subscriber.error(
+        new FleetError(status.code, status.message || errorCodes[status.code].meaning, { sent: status.sent }),
+      );
+    } else if (!this.#single) {
+      subscriber.complete();
+    } else if (this.#answers === 1) {
+      subscriber.next(this.#answer!);
+      subscriber.complete();
+    } else {
+      subscriber.error(new FleetError('INTERNAL', `${this.#method.path} ended as OK but gave no message`));
+    }
+  }
+
+  drain(): void {
+    this.#sending?.drain();
+  }
+
+  unsubscribe(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#sending?.unsubscribe();
+    this.#call?.cancel();
+  }
+
+  #readWhenWanted(): void {
+    if (this.#ended) return;
+    if (this.#context.demand!.ready) this.#call!.request(1);
+    else this.#context.demand!.whenReady(() => this.#read());
+  }
+
+  #read(): void {
+    if (!this.#ended) this.#call!.request(1);
+  }
+
+  #requestsFailed(error: unknown): void {
+    const why = error instanceof Error ? error.message : String(error);
+    this.#fail(
+      error instanceof FleetError
+        ? error
+        : new FleetError('CANCELLED', `the stream of requests failed: ${why}`, { cause: error }),
+    );
+  }
+
+  #fail(error: FleetError): void {
+    if (this.#ended) return;
+    this.unsubscribe();
+    this.#subscriber.error(error);
+  }
+}

@@ -1,0 +1,91 @@
+/** rxfleet: a reactive client for fleets of gRPC nodes. The headings follow the flow of a call. */
+
+// The words
+export { createNode, updateNode } from './core/node.js';
+export type {
+  Availability,
+  Compatibility,
+  Health,
+  Node,
+  NodeFacts,
+  NodeInit,
+  NodeLoad,
+  NodeState,
+} from './core/node.js';
+export { NodeSet } from './core/nodeSet.js';
+export type { NodeChanges, Staleness } from './core/nodeSet.js';
+export type { NodeStats, Outcome } from './core/nodeStats.js';
+export type { Capability, TaskCapability } from './core/capability.js';
+export { isPending, isRoutable, whyNotRoutable } from './core/isRoutable.js';
+export { formatAddress, parseAddress } from './core/address.js';
+export type { Address } from './core/address.js';
+export { FleetError } from './core/fleetError.js';
+export type { Attempt, FleetErrorOptions } from './core/fleetError.js';
+export { errorCodes } from './core/errorCodes.js';
+export type { Blame, FleetErrorCode, StatusName } from './core/errorCodes.js';
+export { exponentialBackoff } from './core/backoff.js';
+export type { Backoff, BackoffOptions } from './core/backoff.js';
+export { retryBudget } from './core/retryBudget.js';
+export type { RetryBudget, RetryBudgetOptions } from './core/retryBudget.js';
+
+// discovery: where are the nodes?
+export type { Discovery, DiscoveryEvent, DiscoveryQuery } from './discovery/discovery.js';
+export { staticNodes } from './discovery/staticNodes.js';
+export { mergeDiscovery } from './discovery/mergeDiscovery.js';
+
+// nodes: which nodes do we know now?
+export { createNodeDirectory } from './nodes/nodeDirectory.js';
+export type { NodeDirectory, NodeDirectoryOptions } from './nodes/nodeDirectory.js';
+
+// health: which of them can serve?
+export { activeHealth } from './health/activeHealth.js';
+export { grpcHealth } from './health/grpcHealth.js';
+export { tcpHealth } from './health/tcpHealth.js';
+export { healthOf } from './health/healthOf.js';
+
+// balancer: which one takes this call?
+export { roundRobin } from './balancer/roundRobin.js';
+export { random } from './balancer/random.js';
+export { leastLoaded } from './balancer/leastLoaded.js';
+export { powerOfTwo } from './balancer/powerOfTwo.js';
+export { weightedRoundRobin } from './balancer/weightedRoundRobin.js';
+export { weightedRandom } from './balancer/weightedRandom.js';
+export { consistentHash } from './balancer/consistentHash.js';
+export { pickerOf } from './balancer/pickerOf.js';
+export type { Balancer, NoPick, Pick, PickContext, Picker, Requirement, Why } from './balancer/picker.js';
+
+// transport: how do bytes reach it?
+export type {
+  ActiveCall,
+  CallContext,
+  CallSink,
+  CallStatus,
+  Channel,
+  Connection,
+  ConnectivityState,
+  Transport,
+} from './core/channel.js';
+export { methodOf } from './core/method.js';
+export type { Idempotency, Method, MethodKind } from './core/method.js';
+export type { Metadata, MetadataValue } from './core/metadata.js';
+export { rpc } from './core/rpc.js';
+export type { RpcContext } from './core/rpc.js';
+
+// call: what happens around one call?
+export { compose } from './call/middleware.js';
+export type { AnyMiddleware, Handler, Middleware } from './call/middleware.js';
+export type { AttemptContext, Call, CallOptions, RetryOptions } from './call/call.js';
+export { failover } from './call/failover.js';
+export { toAsyncIterable } from './call/toAsyncIterable.js';
+export type { AsyncIterableOptions } from './call/toAsyncIterable.js';
+export { consume } from './call/consume.js';
+export type { ConsumeOptions } from './call/consume.js';
+
+// client: what does the user hold?
+export { createFleet } from './client/fleet.js';
+export type { CallSpec, Fleet, FleetOptions, RpcOptions } from './client/fleet.js';
+export { createClient } from './client/client.js';
+export type { Client, ClientMethod } from './client/client.js';
+export { createPool } from './client/pool.js';
+export type { Pool, PoolClient, PoolOptions, UseOptions } from './client/pool.js';
+export type { CloseOptions, EngineOptions, LiveNodes, NodeOutcome } from './client/engine.js';

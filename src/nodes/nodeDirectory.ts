@@ -1,0 +1,145 @@
+/** Which nodes are known now: what discovery says, joined with what the client has found out. */
+
+import { BehaviorSubject, distinctUntilChanged, filter, map, pairwise, type Observable, type Subscription } from 'rxjs';
+import { FleetError } from '../core/fleetError.js';
+import { createNode, initialState, updateNode, type Node, type NodeState } from '../core/node.js';
+import { NodeSet, type NodeChanges } from '../core/nodeSet.js';
+
+export interface NodeDirectoryOptions {
+  /** What is assumed of a node that has just been discovered. Default: reachable, healthy, compatible. */
+  readonly initialState?: Partial<NodeState>;
+}
+
+/** The live node set of one client. */
+export interface NodeDirectory {
+  /**
+   * The world now, then each change. Starts empty and `stale` ("waiting for discovery"); errors only when discovery
+   * can never work; completes on `close`.
+   */
+  readonly nodes$: BehaviorSubject<NodeSet>;
+  /** What each new snapshot changed; silent when nothing did. */
+  readonly changes$: Observable<NodeChanges>;
+  /** One node: as it is now if it is known, then each new form of it. Silent while it is gone. */
+  node$(id: string): Observable<Node>;
+  /**
+   * Joins what was found out of a node into the next snapshot. Unknown ids are ignored. Called while a snapshot is
+   * being delivered, it takes effect in the one that follows, together with all others of that moment.
+   */
+  annotate(id: string, state: Partial<NodeState>): void;
+  /** Stops listening to discovery and completes `nodes$`. */
+  close(): void;
+}
+
+const stateKeys = Object.keys(initialState) as (keyof NodeState)[];
+
+/**
+ * Follows a discovery.
+ *
+ * Facts come from the source, state from `annotate`; what the source itself says of a state (a registry's own health
+ * check, say) counts when it says it anew. Snapshots are delivered one at a time, in order, to every subscriber,
+ * whatever subscribers do meanwhile.
+ */
+export function createNodeDirectory(
+  discovered$: Observable<NodeSet>,
+  options: NodeDirectoryOptions = {},
+): NodeDirectory {
+  const assumed: NodeState = { ...initialState, ...options.initialState };
+  const waiting = NodeSet.of([], { since: 0, reason: 'waiting for discovery' });
+  const nodes$ = new BehaviorSubject<NodeSet>(waiting);
+
+  let current = waiting;
+  let source = waiting;
+  // What the source last said of each node, apart from what is joined to it here.
+  const told = new Map<string, Node>();
+  let delivering = false;
+  const inbox = { discovered: undefined as NodeSet | undefined, notes: new Map<string, Partial<NodeState>>() };
+
+  const deliver = () => {
+    if (delivering) return;
+    delivering = true;
+    try {
+      while (inbox.discovered ?? inbox.notes.size) {
+        const before = current;
+        if (inbox.discovered) {
+          const next = inbox.discovered;
+          inbox.discovered = undefined;
+          current = follow(current, next.changesSince(source), assumed, told).withStale(next.stale);
+          source = next;
+        }
+        if (inbox.notes.size) {
+          current = noted(current, inbox.notes);
+          inbox.notes.clear();
+        }
+        if (current !== before) nodes$.next(current);
+      }
+    } finally {
+      delivering = false;
+    }
+  };
+
+  const subscription: Subscription = discovered$.subscribe({
+    next: (set) => {
+      inbox.discovered = set;
+      deliver();
+    },
+    error: (error: unknown) => nodes$.error(FleetError.from(error, 'DISCOVERY_FAILED')),
+  });
+
+  return {
+    nodes$,
+    changes$: nodes$.pipe(
+      pairwise(),
+      map(([before, after]) => after.changesSince(before)),
+      filter(({ added, removed, updated }) => added.length + removed.length + updated.length > 0),
+    ),
+    node$: (id) =>
+      nodes$.pipe(
+        map((set) => set.get(id)),
+        filter((node) => node !== undefined),
+        distinctUntilChanged(),
+      ),
+    annotate(id, state) {
+      inbox.notes.set(id, { ...inbox.notes.get(id), ...state });
+      deliver();
+    },
+    close() {
+      subscription.unsubscribe();
+      nodes$.complete();
+    },
+  };
+}
+
+function follow(joined: NodeSet, changes: NodeChanges, assumed: NodeState, told: Map<string, Node>): NodeSet {
+  const arrived = changes.added.map((node) =>
+    createNode({ ...node, ...assumed, ...saidAnew(node, initialState), stats: undefined }),
+  );
+  const changed = changes.updated.map((node) => {
+    const before = joined.get(node.id);
+    const state = before ? stateOf(before) : assumed;
+    return createNode({ ...node, ...state, ...saidAnew(node, told.get(node.id)), stats: before?.stats });
+  });
+  for (const { id } of changes.removed) told.delete(id);
+  for (const node of changes.added) told.set(node.id, node);
+  for (const node of changes.updated) told.set(node.id, node);
+  return joined.without(...changes.removed.map(({ id }) => id)).with(...changed, ...arrived);
+}
+
+function noted(set: NodeSet, notes: ReadonlyMap<string, Partial<NodeState>>): NodeSet {
+  const changed: Node[] = [];
+  for (const [id, state] of notes) {
+    const node = set.get(id);
+    if (node && stateKeys.some((key) => key in state && state[key] !== node[key])) {
+      changed.push(updateNode(node, state));
+    }
+  }
+  return set.with(...changed);
+}
+
+/** The parts of a node's state that its source says now and did not say before. */
+function saidAnew(node: NodeState, before: NodeState = initialState): Partial<NodeState> {
+  return Object.fromEntries(stateKeys.filter((key) => node[key] !== before[key]).map((key) => [key, node[key]]));
+}
+
+function stateOf(node: NodeState): NodeState {
+  return Object.fromEntries(stateKeys.map((key) => [key, node[key]])) as unknown as NodeState;
+}

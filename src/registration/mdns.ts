@@ -1,0 +1,126 @@
+/** Announces a service on the local network by multicast DNS (RFC 6762) and DNS service discovery (RFC 6763). */
+
+import { asyncScheduler, defer, isObservable, of, type Observable, type SchedulerLike } from 'rxjs';
+import { networkInterfaces } from '../discovery/mdns/links.js';
+import { requireIntervals, requireNetwork } from '../discovery/mdns/requireNetwork.js';
+import { openSocket } from '../discovery/mdns/socket.js';
+import { requireOption } from '../core/requireOption.js';
+import { announce } from './mdns/announce.js';
+import { requireInstance } from './mdns/instanceRecords.js';
+
+/** What is announced. */
+export interface ServiceInstance {
+  /** Such as `lumen`, announced as `_lumen._tcp`; a name that looks like `_x._tcp` or `_x._udp` is used as it is. */
+  readonly service: string;
+  /** The instance name, such as `Hub in the hall`: 1 to 63 bytes of UTF-8, anything but control characters. */
+  readonly name: string;
+  /** The port that the service listens on, 1 to 65,535. */
+  readonly port: number;
+  /**
+   * The host name, with or without the domain. Default: one made up for this announcement alone, so that it clashes with
+   * nobody. A name given here is taken as yours: it is not probed, and no goodbye is sent for it, since other
+   * services may share it; its addresses must then be the same wherever it is announced.
+   */
+  readonly host?: string;
+  /**
+   * The addresses to announce. Default: on each interface those that the interface has, kept current.
+   */
+  readonly addresses?: readonly string[];
+  /**
+   * The TXT record. `true` makes a key without a value; `undefined` leaves the key out. Each `key=value` is at most
+   * 255 bytes.
+   */
+  readonly txt?: Readonly<Record<string, string | Uint8Array | true | undefined>>;
+}
+
+/** How an announcement stands. */
+export interface Advertisement {
+  /**
+   * `waiting`: no interface to announce on. `probing`: asking whether the name is free. `renamed`: it was not, and the
+   * name here is probed next. `announced`: it is ours and told to the network; comes again after an update.
+   */
+  readonly state: 'waiting' | 'probing' | 'renamed' | 'announced';
+  /** The instance name in use, which may be `Name (2)` after a conflict. */
+  readonly name: string;
+  /** The host name in use, with its domain. */
+  readonly host: string;
+  /** Why it waits or was renamed, in a sentence. */
+  readonly reason?: string;
+}
+
+export interface AdvertiseOptions {
+  /** As for `mdns()`: names or addresses of interfaces. Default: every interface that is up; loopback only when there is no other. */
+  readonly interfaces?: readonly string[];
+  /** Default `local`. */
+  readonly domain?: string;
+  /** UDP port. Default 5353. */
+  readonly port?: number;
+  /** Life of the records that hold a host name or an address (SRV, A, AAAA), in seconds. Default 120 (RFC 6762, 10). */
+  readonly hostTtlSeconds?: number;
+  /** Life of the other records (PTR, TXT), in seconds. Default 4,500, 75 minutes (RFC 6762, 10). */
+  readonly otherTtlSeconds?: number;
+  /** Wait between two probes, in milliseconds. Default 250 (RFC 6762, 8.1). */
+  readonly probeIntervalMs?: number;
+  /** Wait between the two announcements, in milliseconds. Default 1,000 (RFC 6762, 8.3). */
+  readonly announceIntervalMs?: number;
+  /** How often the interfaces of the machine are looked over, in milliseconds. Default 2,000. */
+  readonly interfacePollMs?: number;
+  /** Told of socket failures and unreadable packets, none of which ends the announcement. */
+  readonly onEvent?: (event: { readonly type: 'skipped' | 'disconnected' | 'connected'; readonly message: string }) => void;
+  readonly scheduler?: SchedulerLike;
+  readonly random?: () => number;
+}
+
+/**
+ * Announces an instance for as long as it is subscribed to; never completes by itself.
+ *
+ * Subscribing probes for the name (three times, 250 ms apart), announces it (twice, a second apart), and answers
+ * questions from then on. When somebody else has the name, it becomes `Name (2)` and so on. Given an Observable, each
+ * new value is announced in the place of the one before: another TXT record, other addresses, another name.
+ * Unsubscribing sends the goodbye before it returns, so that it is heard even when the process ends right after, and
+ * closes the sockets.
+ *
+ *     const announcement = advertise({ service: 'lumen', name: 'hub-1', port: 50051, txt: { v: '1.2.0' } })
+ *       .subscribe(({ state, name }) => console.log(state, name));     // probing hub-1, announced hub-1
+ *     announcement.unsubscribe();                                      // gone from the network
+ *
+ * @throws FleetError `INVALID_OPTION` for a senseless option or instance; as an error notification when an Observable
+ * gave it.
+ */
+export function advertise(
+  instance: ServiceInstance | Observable<ServiceInstance>,
+  options: AdvertiseOptions = {},
+): Observable<Advertisement> {
+  const {
+    interfaces,
+    domain = 'local',
+    port = 5_353,
+    hostTtlSeconds = 120,
+    otherTtlSeconds = 4_500,
+    probeIntervalMs = 250,
+    announceIntervalMs = 1_000,
+    interfacePollMs = 2_000,
+    onEvent,
+    scheduler = asyncScheduler,
+    random = Math.random,
+  } = options;
+  requireNetwork({ interfaces, domain, port });
+  requireIntervals({ probeIntervalMs, announceIntervalMs, interfacePollMs });
+  requireOption(hostTtlSeconds >= 1, 'hostTtlSeconds', 'at least 1', hostTtlSeconds);
+  requireOption(otherTtlSeconds >= 1, 'otherTtlSeconds', 'at least 1', otherTtlSeconds);
+  if (!isObservable(instance)) requireInstance(instance, domain);
+
+  return defer(() =>
+    announce(isObservable(instance) ? instance : of(instance), {
+      network: { interfaces, port, pollMs: interfacePollMs, readInterfaces: networkInterfaces, open: openSocket },
+      domain,
+      hostTtlSeconds,
+      otherTtlSeconds,
+      probeIntervalMs,
+      announceIntervalMs,
+      onEvent,
+      scheduler,
+      random,
+    }),
+  );
+}

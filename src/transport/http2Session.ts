@@ -1,0 +1,154 @@
+/** An HTTP/2 connection to one address on `node:http2`: dialled, watched, kept alive and given up as the `Dialer` asks. */
+
+import * as http2 from 'node:http2';
+import * as net from 'node:net';
+import * as tls from 'node:tls';
+import { isIPv6, type Address } from '../core/address.js';
+import type { DialEvents, Session } from './dialer.js';
+import type { ResolvedTransportOptions } from './transportOptions.js';
+
+/** One connection; `session` is usable once `ready` was told. */
+export class Http2Session implements Session {
+  /** `http://host:port`, with the address that was dialled. */
+  readonly origin: string;
+  readonly session: http2.ClientHttp2Session;
+  readonly #socket: net.Socket;
+  #ready = false;
+  #over = false;
+  #error: string | undefined;
+  #ping: NodeJS.Timeout | undefined;
+  #lastRead = 0;
+  #streams = 0;
+
+  constructor(
+    address: Address,
+    private readonly options: ResolvedTransportOptions,
+    private readonly events: DialEvents<Http2Session>,
+  ) {
+    this.origin = originOf(address, options);
+    this.#socket = dialSocket(address, options);
+    this.session = http2.connect(this.origin, {
+      createConnection: () => this.#socket,
+      maxSessionMemory: 1_000_000,
+    });
+    // An idle connection is no reason for a program to stay; a dial and a call are.
+    this.session.once('remoteSettings', () => this.#opened());
+    this.session.once('goaway', () => this.#lost());
+    this.session.on('error', (error: Error) => (this.#error ??= error.message));
+    this.#socket.on('error', (error: Error) => (this.#error ??= error.message));
+    this.session.once('close', () => this.#lost());
+  }
+
+  /**
+   * Opens a stream; the connection keeps the program running while it has one.
+   *
+   * @throws when the connection is no more.
+   */
+  request(headers: http2.OutgoingHttpHeaders): http2.ClientHttp2Stream {
+    const stream = this.session.request(headers);
+    if (++this.#streams === 1) this.session.ref();
+    stream.once('close', () => {
+      if (--this.#streams === 0 && !this.session.destroyed) this.session.unref();
+    });
+    return stream;
+  }
+
+  /** Bytes have come, so the node is there. */
+  alive(): void {
+    this.#lastRead = performance.now();
+  }
+
+  retire(ended: () => void): void {
+    clearTimeout(this.#ping);
+    if (this.session.destroyed) ended();
+    else {
+      this.session.once('close', ended);
+      this.session.close();
+    }
+  }
+
+  close(): void {
+    this.#over = true;
+    clearTimeout(this.#ping);
+    // What was just reset still leaves, then the socket goes whatever the node says.
+    if (this.#ready) this.session.close();
+    else this.session.destroy();
+    if (this.#ready) setTimeout(() => this.#socket.destroy(), hangUpMs).unref();
+    else this.#socket.destroy();
+  }
+
+  #opened(): void {
+    if (this.#over) return;
+    this.#ready = true;
+    this.session.unref();
+    this.alive();
+    this.#keepAlive();
+    this.events.ready(this);
+  }
+
+  #lost(): void {
+    if (this.#over) return;
+    this.#over = true;
+    clearTimeout(this.#ping);
+    if (this.#ready) return this.events.lost();
+    const reason = this.#error ?? 'the connection was closed during the HTTP/2 handshake';
+    const tlsFailed = this.options.tls && /certif|self.signed|altname/i.test(reason);
+    this.events.failed(tlsFailed ? `TLS failed, check tls.ca and tls.serverName: ${reason}` : reason);
+  }
+
+  /** Pings after `keepaliveMs` without a byte read, by gRFC A8. */
+  #keepAlive(): void {
+    const { keepaliveMs, keepaliveTimeoutMs, keepaliveWithoutCalls } = this.options;
+    if (!Number.isFinite(keepaliveMs)) return;
+    const wait = this.#lastRead + keepaliveMs - performance.now();
+    if (wait > 0) {
+      this.#ping = setTimeout(() => this.#keepAlive(), Math.min(wait, 0x7fffffff));
+      this.#ping.unref();
+      return;
+    }
+    this.alive();
+    if (keepaliveWithoutCalls || this.#streams > 0) {
+      const timeout = setTimeout(() => this.session.destroy(new Error('no answer to a ping')), keepaliveTimeoutMs);
+      timeout.unref();
+      this.session.ping(() => clearTimeout(timeout));
+    }
+    this.#keepAlive();
+  }
+}
+
+const hangUpMs = 500;
+
+/** `https://` when it is. The zone of an IPv6 address is left out (RFC 6874, 3). */
+export function originOf({ host, port }: Address, { tls: secure }: ResolvedTransportOptions): string {
+  const name = isIPv6(host) ? `[${host.replace(/%.*$/, '')}]` : host;
+  return `${secure ? 'https' : 'http'}://${name}:${port}`;
+}
+
+/** A socket that connects. */
+export function dialSocket({ host, port }: Address, options: ResolvedTransportOptions, protocol = 'h2'): net.Socket {
+  if (!options.tls) return net.connect({ host, port, noDelay: true });
+  const serverName = options.tls.serverName ?? (net.isIP(host) ? undefined : host);
+  const socket = tls.connect({
+    host,
+    port,
+    ...tlsOptionsOf(options),
+    ALPNProtocols: [protocol],
+    ...(serverName ? { servername: serverName } : {}),
+  });
+  socket.setNoDelay(true);
+  return socket;
+}
+
+/** The part of the options that Node.js understands. */
+export function tlsOptionsOf({ tls: given }: ResolvedTransportOptions): tls.SecureContextOptions & {
+  rejectUnauthorized?: boolean;
+} {
+  if (!given) return {};
+  const pem = (value: string | Uint8Array) => (typeof value === 'string' ? value : Buffer.from(value));
+  return {
+    ...(given.ca ? { ca: pem(given.ca) } : {}),
+    ...(given.cert ? { cert: pem(given.cert) } : {}),
+    ...(given.key ? { key: pem(given.key) } : {}),
+    rejectUnauthorized: given.rejectUnauthorized ?? true,
+  };
+}

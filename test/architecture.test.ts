@@ -1,0 +1,181 @@
+/** The rules of the layout, held over the text of `src/`. An exception stands in a table here, with its reason. */
+
+import { doors, has, isTypesOnly, readSource, type SourceFile } from './support/source.js';
+
+/** The flow is the layout: a folder imports only from folders above it, from `core/`, from itself and from `gen/`. */
+const layers =
+  'core discovery nodes health balancer transport call client lumen auth registration metrics cli testing'.split(' ');
+
+/** The packages that cost something to load, and who may. `import type` is free. */
+const heavy: Readonly<Record<string, readonly string[]>> = {
+  '@grpc/grpc-js': ['transport/grpc.ts'],
+  '@connectrpc/connect': ['transport/connect.ts'],
+  '@connectrpc/connect-node': ['transport/connect.ts'],
+  'multicast-dns': ['discovery/mdns/socket.ts'],
+  'dns-packet': ['discovery/mdns/socket.ts'],
+  commander: ['cli/program.ts'],
+};
+
+/** Where a subscription is a life that the file owns and ends. */
+const subscribers: Readonly<Record<string, string>> = {};
+
+/** Files without a twin of their own in `marbles/` or `test/`, and the file that proves them. */
+const provenBy: Readonly<Record<string, string>> = {};
+
+/** Chief exports that do not bear the name of their file. */
+const namedOtherwise: Readonly<Record<string, string>> = {};
+
+/** Promises below the surface: only where the language asks for one. */
+const promisesAllowed: Readonly<Record<string, string>> = {};
+
+const clocks =
+  /\b(?:Date\.now|setTimeout|setInterval|setImmediate|queueMicrotask|process\.(?:hrtime|nextTick)|performance\.now)\b|\bnew Date\(|\bDate\(|\bMath\.random\(/;
+const promises = /\basync\b|\bawait\b|\bnew Promise\b|\bPromise\.\w/;
+
+const files = readSource();
+const ours = files.filter(({ folder }) => folder !== 'gen');
+const byPath = new Map(files.map((file) => [file.path, file]));
+const publicDoors = new Set(doors().values());
+const isIndex = ({ path }: SourceFile) => /(^|\/)index\.ts$/.test(path);
+const stem = (path: string) => path.replace(/^.*\//, '').replace(/\.ts$/, '');
+const relativeImports = (file?: SourceFile) => file?.imports.filter(({ relative }) => relative) ?? [];
+const under = (...folders: string[]) => ours.filter(({ folder }) => folders.includes(folder));
+
+/** Each breach as `file: what`, so that a failure lists them all. */
+function breaches(of: readonly SourceFile[], find: (file: SourceFile) => Iterable<string> | boolean): string[] {
+  return of.flatMap((file) => {
+    const found = find(file);
+    return typeof found === 'boolean' ? (found ? [file.path] : []) : [...found].map((what) => `${file.path}: ${what}`);
+  });
+}
+
+/** `path` and all that loading it loads at once. */
+function loadedBy(path: string): ReadonlySet<string> {
+  const loaded = new Set<string>();
+  const load = (target: string) => {
+    if (loaded.has(target)) return;
+    loaded.add(target);
+    for (const { target: next, typeOnly, lazy } of byPath.get(target)?.imports ?? [])
+      if (!typeOnly && !lazy) load(next);
+  };
+  load(path);
+  return loaded;
+}
+
+describe('the layout', () => {
+  it('has only the folders of the plan, so that each file answers the one question of its folder', () => {
+    expect(breaches(ours, ({ folder, path }) => path !== 'index.ts' && !layers.includes(folder))).toEqual([]);
+  });
+
+  it('imports only upwards, so that a layer can be understood without those below it', () => {
+    const forbidden = (file: SourceFile) =>
+      relativeImports(file)
+        .map(({ target }) => ({ target, folder: target.includes('/') ? target.split('/')[0]! : '' }))
+        .filter(({ target, folder }) => {
+          if (folder === file.folder || folder === 'gen') return false;
+          if (file.folder === '') return folder === 'cli' || folder === 'testing';
+          if (file.folder === 'cli') return !publicDoors.has(target);
+          if (file.folder === 'testing' && folder === 'cli') return true;
+          return !layers.includes(folder) || layers.indexOf(folder) > layers.indexOf(file.folder);
+        })
+        .map(({ target }) => target);
+    expect(breaches(files, forbidden)).toEqual([]);
+  });
+
+  it('has no cycle of imports, so that no file needs itself to be loaded', () => {
+    const done = new Set<string>();
+    const cycles: string[] = [];
+    const walk = (path: string, trail: readonly string[]) => {
+      if (trail.includes(path)) cycles.push([...trail.slice(trail.indexOf(path)), path].join(' -> '));
+      if (done.has(path)) return;
+      done.add(path);
+      for (const { target } of relativeImports(byPath.get(path))) walk(target, [...trail, path]);
+    };
+    for (const { path } of files) walk(path, []);
+    expect(cycles).toEqual([]);
+  });
+
+  it('loads each heavy package from one file, so that who does not use it does not pay for it', () => {
+    const importers = (name: string) =>
+      ours.filter(({ imports }) => imports.some(({ target, typeOnly }) => target === name && !typeOnly));
+    for (const [name, allowed] of Object.entries(heavy)) {
+      expect(
+        importers(name).map(({ path }) => path),
+        name,
+      ).toEqual([...allowed].sort());
+    }
+    const known = new Set(['rxjs', '@bufbuild/protobuf', ...Object.keys(heavy)]);
+    const foreign = ours.filter(({ folder }) => folder !== 'cli' && folder !== 'testing');
+    const unknown = ({ imports }: SourceFile) =>
+      imports.filter(({ target, relative }) => !relative && !known.has(target) && !target.startsWith('node:'));
+    expect(breaches(foreign, (file) => unknown(file).map(({ target }) => target))).toEqual([]);
+  });
+
+  it('loads nothing heavy through the main door', () => {
+    const loaded = loadedBy('index.ts');
+    expect([...loaded].filter((target) => target in heavy || target.startsWith('node:'))).toEqual([]);
+  });
+});
+
+describe('the code', () => {
+  it('takes time and chance as arguments, so that the whole client runs on virtual time', () => {
+    const timed = ours.filter(({ folder }) => !['transport', 'cli', 'testing'].includes(folder));
+    expect(breaches(timed, ({ code }) => code.match(new RegExp(clocks, 'g')) ?? [])).toEqual([]);
+  });
+
+  it('makes no promise below the surface, so that no turn of the event loop hides in a call', () => {
+    const found = under('core', 'nodes', 'health', 'balancer', 'call').filter(({ path }) => !(path in promisesAllowed));
+    expect(breaches(found, ({ code }) => code.match(new RegExp(promises, 'g')) ?? [])).toEqual([]);
+  });
+
+  it('subscribes only where a life is owned, so that nothing runs on after its user has gone', () => {
+    const found = ours.filter(({ code }) => /\.subscribe\(/.test(code)).map(({ path }) => path);
+    expect(found).toEqual(Object.keys(subscribers).sort());
+  });
+
+  it('has a marble or test twin for each file that runs', () => {
+    const twins = (path: string) => [`marbles/${path}.marbles.ts`, `test/${path}.test.ts`];
+    const alone = ours
+      .filter((file) => !isTypesOnly(file) && !isIndex(file))
+      .filter(({ path }) => {
+        const bare = path.replace(/\.ts$/, '');
+        const parents = bare
+          .split('/')
+          .map((_, i, all) => all.slice(0, i + 1).join('/'))
+          .slice(1);
+        return !parents.flatMap(twins).some(has) && !has(provenBy[path] ?? 'nowhere');
+      });
+    expect(alone.map(({ path }) => path)).toEqual([]);
+  });
+});
+
+describe('the names', () => {
+  it('names the chief export of a file like the file', () => {
+    const named = ours.filter((file) => !isIndex(file) && file.path !== 'cli/main.ts');
+    const chief = ({ path, exports }: SourceFile) => {
+      const name = namedOtherwise[path] ?? stem(path);
+      return exports.includes(name) || exports.includes(name[0]!.toUpperCase() + name.slice(1));
+    };
+    expect(breaches(named, (file) => !chief(file))).toEqual([]);
+  });
+
+  it('exports by name only', () => {
+    expect(breaches(ours, ({ code }) => code.match(/\bexport\s+(?:\*|default\b)|\bas default\b/g) ?? [])).toEqual([]);
+  });
+
+  it('has no drawer for what has no name', () => {
+    const drawers = /^(utils?|helpers?|common|misc|shared|types|interfaces|I[A-Z].*)$|Manager$|Impl$|Helpers?$|Utils?$/;
+    expect(breaches(ours, ({ path }) => drawers.test(stem(path)))).toEqual([]);
+    expect(breaches(ours, ({ exports }) => exports.filter((name) => /Manager$|Impl$/.test(name)))).toEqual([]);
+  });
+
+  it('keeps its index files free of logic', () => {
+    const reExport = /export\s+(?:type\s+)?\{[^}]*\}\s*from\s*''\s*;?/g;
+    expect(breaches(ours.filter(isIndex), ({ code }) => code.replace(reExport, '').trim() !== '')).toEqual([]);
+  });
+
+  it('has a reason for each exception that still stands', () => {
+    const excepted = { ...subscribers, ...provenBy, ...namedOtherwise, ...promisesAllowed };
+    expect(Object.keys(excepted).filter((path) => !byPath.has(path))).toEqual([]);
+  });
+});

@@ -1,0 +1,92 @@
+/**
+ * The public names and signatures of each door, as committed in `test/api/`: a change of the API shows in review.
+ * `UPDATE_API=1 npx vitest run test/docs/api.test.ts` writes them anew.
+ */
+
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { dirname, join as joinPath } from 'node:path/posix';
+import { doors, root } from '../support/source.js';
+
+const committed = join(root, 'test/api');
+let declarations: string;
+
+beforeAll(() => {
+  declarations = mkdtempSync(join(tmpdir(), 'rxfleet-api-'));
+  const flags = ['--declaration', '--emitDeclarationOnly', '--removeComments', '--noEmitOnError', 'false'];
+  try {
+    execFileSync('npx', ['tsc', '-p', 'tsconfig.build.json', ...flags, '--outDir', declarations], {
+      cwd: root,
+      stdio: 'pipe',
+    });
+  } catch {
+    // Errors of types are the business of the type check; what was emitted is compared all the same.
+  }
+});
+afterAll(() => rmSync(declarations, { recursive: true, force: true }));
+
+describe('the public API', () => {
+  for (const [subpath, file] of doors()) {
+    it(`of ${subpath === '.' ? 'rxfleet' : `rxfleet${subpath.slice(1)}`} changes only on purpose`, () => {
+      const actual = describeDoor(file.replace(/\.ts$/, '.d.ts'));
+      const snapshot = join(committed, snapshotName(subpath));
+      if (process.env.UPDATE_API) writeFileSync(snapshot, actual);
+      expect(existsSync(snapshot), `${snapshot} is missing: run with UPDATE_API=1 and read what it writes`).toBe(true);
+      expect(actual, 'if this is meant, run with UPDATE_API=1').toBe(readFileSync(snapshot, 'utf8'));
+    });
+  }
+
+  it('has no committed list of a door that is gone', () => {
+    const expected = [...doors().keys()].map(snapshotName).sort();
+    expect(readdirSync(committed).sort()).toEqual(expected);
+  });
+});
+
+function snapshotName(subpath: string): string {
+  return `${subpath === '.' ? 'index' : subpath.slice(2).replaceAll('/', '-')}.d.ts.txt`;
+}
+
+/** Every export of a door with its declaration, by name. */
+function describeDoor(file: string): string {
+  const found = [...exportsOf(file)].sort(([a], [b]) => (a < b ? -1 : 1));
+  expect(found.length, `${file} declares nothing`).toBeGreaterThan(0);
+  return found.map(([, text]) => text).join('\n');
+}
+
+/** Name to declaration; a name that is passed on is followed to where it is declared. */
+function exportsOf(file: string): Map<string, string> {
+  const exports = new Map<string, string>();
+  for (const statement of statementsOf(readFileSync(join(declarations, file), 'utf8'))) {
+    const passedOn = /^export\s+(?:type\s+)?\{([^}]*)\}\s+from\s+['"]([^'"]+)['"]/.exec(statement);
+    const declared =
+      /^export\s+(?:declare\s+)?(?:abstract\s+)?(?:const|let|var|function|class|interface|type|enum)\s+([\w$]+)/.exec(
+        statement,
+      );
+    if (passedOn) {
+      const [, names, from] = passedOn as unknown as [string, string, string];
+      const source = from.startsWith('.')
+        ? exportsOf(joinPath(dirname(file), from).replace(/\.js$/, '.d.ts'))
+        : undefined;
+      for (const entry of names.split(',').map((name) => name.trim().replace(/^type\s+/, ''))) {
+        if (!entry) continue;
+        const [name, alias = name] = entry.split(/\s+as\s+/) as [string, string?];
+        const text = source ? source.get(name) : `export { ${name} } from '${from}';\n`;
+        if (text === undefined) throw new Error(`${file} passes on ${name}, which ${from} does not export`);
+        exports.set(alias, alias === name ? text : `// ${alias} is\n${text}`);
+      }
+    } else if (declared) {
+      const name = declared[1]!;
+      exports.set(name, (exports.get(name) ?? '') + statement);
+    }
+  }
+  return exports;
+}
+
+/** The statements of an emitted declaration: each begins in the first column, and what belongs to it does not. */
+function statementsOf(text: string): string[] {
+  return text
+    .split(/^(?=(?:export|declare|import|type|interface|class|const|function|abstract)\b)/m)
+    .map((statement) => `${statement.trimEnd()}\n`);
+}
