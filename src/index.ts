@@ -31,6 +31,7 @@ export type { RetryBudget, RetryBudgetOptions } from './core/retryBudget.js';
 // discovery: where are the nodes?
 export type { Discovery, DiscoveryEvent, DiscoveryQuery } from './discovery/discovery.js';
 export { staticNodes } from './discovery/staticNodes.js';
+export type { StaticNode, StaticNodesOptions } from './discovery/staticNodes.js';
 export { mergeDiscovery } from './discovery/mergeDiscovery.js';
 
 // nodes: which nodes do we know now?

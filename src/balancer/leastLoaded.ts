@@ -26,7 +26,7 @@ export interface LeastLoadedOptions {
  *   counted twice, and our own picks still add up between two reports.
  * - `cpu`, `memory`: as last reported, 0 to 1; a full node counts as twice as busy. Nothing reported is 0.
  * - `charge`: a node that fails at once looks idle and would draw all calls to it. So each failure of the node or the
- *   network counts like a call in flight, up to 32; halved every `8n` picks, cleared by a success.
+ *   network counts like a call in flight, up to 32; halved every `8n` picks (64 at least), cleared by a success.
  *
  * The form is Envoy's weighted least request, `weight / (active requests + 1)`, turned over; the factor for reported
  * load and the charge are ours. A pick takes O(log n), an end a constant time. Use `powerOfTwo()` where
@@ -80,11 +80,14 @@ class LoadOrder implements Chooser {
 
   choose(): number {
     const { tree } = this;
-    this.catchUp();
-    if ((this.clock & 7) === 0) this.visit();
+    if (this.seen < this.journal.count) this.catchUp();
+    if ((this.clock & 63) === 0) this.visit();
     let index = tree.first;
     // Another client of this process may have put calls on it.
-    while (this.refresh(index)) index = tree.first;
+    while (this.score(index) !== tree.scoreOf(index)) {
+      this.refresh(index);
+      index = tree.first;
+    }
     this.take(index);
     return index;
   }
@@ -168,13 +171,11 @@ class LoadOrder implements Chooser {
     this.seen = this.journal.count + 1;
   }
 
-  /** Puts what the node stands at now into the tree; true when that is another score than before. */
-  private refresh(index: number): boolean {
+  /** Puts what the node stands at now into the tree. */
+  private refresh(index: number): void {
     this.charge(index);
     const score = this.score(index);
-    if (score === this.tree.scoreOf(index)) return false;
-    this.tree.set(index, score, this.tree.chosenAt[index]!);
-    return true;
+    if (score !== this.tree.scoreOf(index)) this.tree.set(index, score, this.tree.chosenAt[index]!);
   }
 
   private charge(index: number): void {
@@ -188,14 +189,16 @@ class LoadOrder implements Chooser {
   }
 
   /**
-   * Looks at one node in turn, at every eighth pick: its charge fades, and what other clients of this process finished on it
-   * is seen, of which nobody tells.
+   * Looks at eight nodes in turn, at every 64th pick: their charges fade, and what other clients of this process
+   * finished on them is seen, of which nobody tells.
    */
   private visit(): void {
-    const index = this.visitor;
-    this.visitor = index + 1 === this.size ? 0 : index + 1;
-    this.charges[index] = this.charges[index]! >> 1;
-    this.refresh(index);
+    for (let i = Math.min(8, this.size); i > 0; i--) {
+      const index = this.visitor;
+      this.visitor = index + 1 === this.size ? 0 : index + 1;
+      this.charges[index] = this.charges[index]! >> 1;
+      this.refresh(index);
+    }
   }
 
   private catchUp(): void {

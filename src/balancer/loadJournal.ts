@@ -2,7 +2,9 @@
 
 import type { Node } from '../core/node.js';
 
+/** A power of two. */
 const capacity = 1_024;
+const mask = capacity - 1;
 
 /**
  * A node may stand in many lists, one for each requirement. To tell each list of each change would cost every call as
@@ -16,7 +18,7 @@ export class LoadJournal {
 
   /** A change of one node, and its place in the list that it was picked from. */
   readonly write = (node: Node, index: number): void => {
-    const at = this.count++ % capacity;
+    const at = this.count++ & mask;
     this.nodes[at] = node;
     this.indexes[at] = index;
   };
@@ -27,10 +29,10 @@ export class LoadJournal {
   }
 
   nodeAt(number: number): Node {
-    return this.nodes[number % capacity]!;
+    return this.nodes[number & mask]!;
   }
 
   indexAt(number: number): number {
-    return this.indexes[number % capacity]!;
+    return this.indexes[number & mask]!;
   }
 }

@@ -15,13 +15,12 @@ import type { Connection } from '../core/channel.js';
 import { deadlineWheel } from '../core/deadlineWheel.js';
 import { currentDemand } from '../core/demand.js';
 import { FleetError } from '../core/fleetError.js';
-import type { Node, NodeState } from '../core/node.js';
+import type { Health, Node, NodeState } from '../core/node.js';
 import type { NodeChanges, NodeSet } from '../core/nodeSet.js';
 import type { Outcome } from '../core/nodeStats.js';
 import { requireOption } from '../core/requireOption.js';
 import { retryBudget, type RetryBudgetOptions } from '../core/retryBudget.js';
 import type { Discovery, DiscoveryEvent } from '../discovery/discovery.js';
-import { healthOf, type HealthOptions } from '../health/healthOf.js';
 import { createNodeDirectory } from '../nodes/nodeDirectory.js';
 import { channelPool, type ChannelPoolOptions } from '../transport/channelPool.js';
 
@@ -98,11 +97,17 @@ export interface Engine<C> extends LiveNodes {
   connection(id: string): C | undefined;
 }
 
+/** Watches the health of all nodes, over the connections that there are. */
+export type HealthWatch<C> = (
+  nodes$: Observable<NodeSet>,
+  connection: (id: string) => C | undefined,
+) => Observable<{ readonly id: string; readonly health: Health; readonly reason: string | undefined }>;
+
 /** Starts an engine; `open` makes the connection to a node. */
 export function createEngine<C extends Connection>(
   options: EngineOptions<C>,
   open: (node: Node) => C,
-  health?: HealthOptions<C> | false,
+  health?: HealthWatch<C>,
 ): Engine<C> {
   const { scheduler = asyncScheduler, random = Math.random, service = '', namespace } = options;
   const { calls = {}, use = [], balancer = roundRobin() } = options;
@@ -138,11 +143,10 @@ export function createEngine<C extends Connection>(
     directory.annotate(id, { availability, reason }),
   );
   const follower = nodes$.subscribe({ next: (set) => connections.follow(set), error: () => undefined });
-  const checks = health
-    ? nodes$
-        .pipe(healthOf({ scheduler, random, ...health, connection: (node) => connections.get(node.id) }))
-        .subscribe({ next: ({ id, ...state }) => directory.annotate(id, state), error: () => undefined })
-    : undefined;
+  const checks = health?.(nodes$, (id) => connections.get(id)).subscribe({
+    next: ({ id, health: found, reason }) => directory.annotate(id, { health: found, reason }),
+    error: () => undefined,
+  });
 
   const handler: Handler<C> = compose<C>(
     [...use, deadline(wheel), retry({ budget, scheduler, random })],

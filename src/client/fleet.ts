@@ -8,15 +8,16 @@ import type { Metadata } from '../core/metadata.js';
 import type { Method } from '../core/method.js';
 import type { Node } from '../core/node.js';
 import { rpc } from '../core/rpc.js';
-import type { HealthOptions } from '../health/healthOf.js';
+import type { HealthTarget, NodeHealth } from '../health/healthCheck.js';
+import { healthOf } from '../health/healthOf.js';
 import { asConnectTransport } from './asConnectTransport.js';
-import { createEngine, type EngineCall, type EngineOptions, type LiveNodes } from './engine.js';
+import { createEngine, type EngineCall, type EngineOptions, type HealthWatch, type LiveNodes } from './engine.js';
 
 export interface FleetOptions extends EngineOptions<Channel> {
   /** How to reach the nodes: `grpcTransport()`, `connectTransport()`. */
   readonly transport: Transport;
-  /** Active health checks. Default: none, a node that is connected counts as healthy. */
-  readonly health?: HealthOptions<Channel> | false;
+  /** Health checks, such as `activeHealth(grpcHealth())`. Default: none, a node that is connected counts as healthy. */
+  readonly health?: (target: HealthTarget) => Observable<NodeHealth>;
 }
 
 /** Options of one gRPC call. */
@@ -73,8 +74,10 @@ export interface Fleet extends LiveNodes {
  * @throws FleetError `INVALID_OPTION`, naming the option.
  */
 export function createFleet(options: FleetOptions): Fleet {
-  const { transport } = options;
-  const engine = createEngine<Channel>(options, (node) => transport.open(node), options.health);
+  const { transport, health } = options;
+  const watch: HealthWatch<Channel> | undefined =
+    health && ((nodes$, connection) => healthOf(nodes$, (node) => targetOf(node, connection(node.id)), health));
+  const engine = createEngine<Channel>(options, (node) => transport.open(node), watch);
   const fleet: Fleet = {
     nodes$: engine.nodes$,
     changes$: engine.changes$,
@@ -88,6 +91,10 @@ export function createFleet(options: FleetOptions): Fleet {
     [Symbol.asyncDispose]: () => engine.close(),
   };
   return fleet;
+}
+
+function targetOf(node: Node, channel: Channel | undefined): HealthTarget | undefined {
+  return channel && { node, channel };
 }
 
 function engineCall<I, O, R>(spec: CallSpec<I, O, R>): EngineCall<Channel, R> {

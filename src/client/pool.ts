@@ -4,7 +4,7 @@ import { BehaviorSubject, from, type Observable, type ObservableInput } from 'rx
 import type { AttemptContext, CallOptions } from '../call/call.js';
 import type { Connection, ConnectivityState } from '../core/channel.js';
 import type { Node } from '../core/node.js';
-import type { HealthOptions } from '../health/healthOf.js';
+type HealthOptions<C> = any; // TEMP
 import { createEngine, type EngineOptions, type LiveNodes } from './engine.js';
 
 export interface PoolOptions<T> extends Omit<EngineOptions<Connection>, 'use'> {
@@ -69,7 +69,6 @@ export function createPool<T>(options: PoolOptions<T>): Pool<T> {
   const engine = createEngine<Held<T>>(
     options as EngineOptions<Held<T>>,
     (node) => new Held(open(node), close),
-    probe && { ...health, check: ({ connection }) => from(probe(connection.value)) },
   );
   const pool: Pool<T> = {
     nodes$: engine.nodes$,

@@ -23,7 +23,8 @@ export interface MdnsOptions {
   readonly port?: number;
   /**
    * How long after the first question silence means that there is nobody, in milliseconds: then an empty set is
-   * emitted. Default 1,000.
+   * emitted. Default 1,500: long enough for an answer to the second question, since a responder that has just spoken
+   * may pass over the first.
    */
   readonly initialWindowMs?: number;
   /** Wait between the first two questions, in milliseconds; it doubles from there. Default 1,000 (RFC 6762, 5.2). */
@@ -64,7 +65,7 @@ export function mdns(options: MdnsOptions = {}): Discovery {
     interfaces,
     domain = 'local',
     port = 5_353,
-    initialWindowMs = 1_000,
+    initialWindowMs = 1_500,
     initialQueryIntervalMs = 1_000,
     maxQueryIntervalMs = 3_600_000,
     reconfirmMs = 10_000,

@@ -17,7 +17,9 @@ const codes: Readonly<Record<number, FleetErrorCode>> = {
  */
 export function inBandError(error: WireError, node: string): FleetError {
   const text = [error.message, error.detail].filter((part) => part.trim() !== '').join(': ');
-  return new FleetError(codes[error.code] ?? 'UNKNOWN', text || 'the node answered with an error and no message', { node });
+  return new FleetError(codes[error.code] ?? 'UNKNOWN', text || 'the node answered with an error and no message', {
+    node,
+  });
 }
 
 /**
@@ -26,7 +28,13 @@ export function inBandError(error: WireError, node: string): FleetError {
  */
 export function statusError(thrown: unknown): FleetError {
   const error = FleetError.from(thrown);
-  if (error.code !== 'FAILED_PRECONDITION' || !/not\b.*\b(initiali[sz]ed|loaded|ready)/i.test(error.detail)) return error;
+  if (error.code !== 'FAILED_PRECONDITION' || !/not\b.*\b(initiali[sz]ed|loaded|ready)/i.test(error.detail))
+    return error;
   const { node, attempts, sent } = error;
-  return new FleetError('UNAVAILABLE', `the node is not ready: ${error.detail}`, { node, attempts, sent, cause: error });
+  return new FleetError('UNAVAILABLE', `the node is not ready: ${error.detail}`, {
+    node,
+    attempts,
+    sent,
+    cause: error,
+  });
 }

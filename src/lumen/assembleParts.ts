@@ -121,7 +121,8 @@ class Assembly {
     const head = (this.#head ??= message);
     const expected = BigInt(this.#chunks.length);
     const { seq, total, offset } = message;
-    if (total !== head.total) throw this.#bad(`chunk ${seq} says ${total} chunks in all, those before said ${head.total}`);
+    if (total !== head.total)
+      throw this.#bad(`chunk ${seq} says ${total} chunks in all, those before said ${head.total}`);
     if (seq < expected) throw this.#bad(`it repeats chunk ${seq} of ${total}`);
     if (seq > expected) throw this.#bad(`chunk ${expected} of ${total} is missing, chunk ${seq} came in its place`);
     if (offset !== BigInt(this.#bytes)) {
@@ -163,7 +164,9 @@ class Assembly {
 
   #bad(what: string): FleetError {
     const { node, task } = this.#context;
-    return new FleetError('BAD_RESPONSE', `the answer of node ${node} to task ${task} breaks the protocol: ${what}`, { node });
+    return new FleetError('BAD_RESPONSE', `the answer of node ${node} to task ${task} breaks the protocol: ${what}`, {
+      node,
+    });
   }
 }
 

@@ -38,8 +38,18 @@ export function resolveChunking(options: ChunkOptions | false = {}): Chunking {
   const given = options === false ? { thresholdBytes: Infinity } : options;
   const { thresholdBytes = 1_048_576, pieceBytes = 262_144, maxMessageBytes = 4_194_304 } = given as ChunkOptions;
   requireOption(thresholdBytes >= 0, 'chunk.thresholdBytes', 'at least 0', thresholdBytes);
-  requireOption(Number.isInteger(pieceBytes) && pieceBytes >= 1, 'chunk.pieceBytes', 'a whole number of at least 1', pieceBytes);
-  requireOption(pieceBytes < maxMessageBytes, 'chunk.pieceBytes', `less than maxMessageBytes (${maxMessageBytes})`, pieceBytes);
+  requireOption(
+    Number.isInteger(pieceBytes) && pieceBytes >= 1,
+    'chunk.pieceBytes',
+    'a whole number of at least 1',
+    pieceBytes,
+  );
+  requireOption(
+    pieceBytes < maxMessageBytes,
+    'chunk.pieceBytes',
+    `less than maxMessageBytes (${maxMessageBytes})`,
+    pieceBytes,
+  );
   return { thresholdBytes, pieceBytes, maxMessageBytes };
 }
 
@@ -70,16 +80,7 @@ export function requestMessages(envelope: RequestEnvelope, chunking: Chunking, w
     });
 
   const fits = fitsOneMessage(envelope, chunking);
-  const off = chunking.thresholdBytes === Infinity;
-  if ((whole || off) && !fits) {
-    throw new FleetError(
-      'INVALID_ARGUMENT',
-      `a payload of ${payload.length} bytes does not fit one message of ${chunking.maxMessageBytes} bytes, and ` +
-        (off ? 'chunking is off' : `task ${task} takes no pieces here`) +
-        ': send a smaller one',
-      { sent: false },
-    );
-  }
+  if ((whole || chunking.thresholdBytes === Infinity) && !fits) throw tooLarge(envelope, chunking);
   if (fits && (whole || payload.length <= chunking.thresholdBytes)) return [message(payload, 0, 0, 0)];
 
   const { pieceBytes } = chunking;
@@ -92,6 +93,14 @@ export function requestMessages(envelope: RequestEnvelope, chunking: Chunking, w
       }
     },
   };
+}
+
+/** What a payload that must go in one message, and does not fit one, fails with. */
+export function tooLarge({ payload, task }: RequestEnvelope, chunking: Chunking): FleetError {
+  const { maxMessageBytes, thresholdBytes } = chunking;
+  const why = thresholdBytes === Infinity ? 'chunking is off' : `task ${task} takes no pieces here`;
+  const message = `a payload of ${payload.length} bytes does not fit one message of ${maxMessageBytes} bytes, and ${why}: send a smaller one`;
+  return new FleetError('INVALID_ARGUMENT', message, { sent: false });
 }
 
 /** At most this much is around the payload: strings at three bytes a UTF-16 unit, tags and lengths. */

@@ -6,7 +6,14 @@
  * when the node reconnects or moves, what was asked before is cancelled and can no longer count.
  */
 
-import { asyncScheduler, from, Observable, type ObservableInput, type OperatorFunction, type SchedulerLike } from 'rxjs';
+import {
+  asyncScheduler,
+  from,
+  Observable,
+  type ObservableInput,
+  type OperatorFunction,
+  type SchedulerLike,
+} from 'rxjs';
 import { defer, map, of, timeout, timer, Subscription } from 'rxjs';
 import { formatAddress } from '../core/address.js';
 import { exponentialBackoff } from '../core/backoff.js';
@@ -70,7 +77,9 @@ export function handshake(
         first: capabilityTimeoutMs,
         scheduler,
         with: () => {
-          throw new FleetError('DEADLINE_EXCEEDED', `no capabilities within ${capabilityTimeoutMs} ms`, { node: node.id });
+          throw new FleetError('DEADLINE_EXCEEDED', `no capabilities within ${capabilityTimeoutMs} ms`, {
+            node: node.id,
+          });
         },
       }),
       map((capabilities) => {
@@ -136,7 +145,12 @@ export function handshake(
         const failed = (thrown: unknown) => {
           const error = FleetError.from(thrown);
           if (error.code === 'UNIMPLEMENTED' && known === undefined) {
-            annotate({ compatibility: 'incompatible', reason: 'it serves no Lumen capabilities', capabilities: [], models: [] });
+            annotate({
+              compatibility: 'incompatible',
+              reason: 'it serves no Lumen capabilities',
+              capabilities: [],
+              models: [],
+            });
             return;
           }
           const waitMs = backoff(++failures, random);

@@ -34,8 +34,11 @@ export interface InferMeter {
   readonly metrics: InferMetrics;
   /** As it is now, then after each inference and each second. */
   readonly metrics$: Observable<InferMetrics>;
-  /** Counts each subscription as one inference. */
-  measure<T>(): MonoTypeOperatorFunction<T>;
+  /**
+   * Counts each subscription as one inference. With `single`, its one value is the success, also to a caller who
+   * takes it and leaves; else its completion is.
+   */
+  measure<T>(single: boolean): MonoTypeOperatorFunction<T>;
 }
 
 const slots = 10;
@@ -85,7 +88,7 @@ export function createInferMeter(options: InferMeterOptions = {}): InferMeter {
     metrics$: new Observable((subscriber) =>
       merge(of(undefined), changed$, interval(1_000, scheduler)).pipe(map(snapshot)).subscribe(subscriber),
     ),
-    measure: () => (source) =>
+    measure: (single) => (source) =>
       new Observable((subscriber) => {
         const startedAt = scheduler.now();
         let over = false;
@@ -105,7 +108,10 @@ export function createInferMeter(options: InferMeterOptions = {}): InferMeter {
         subscriber.add(() => end(() => cancelled++));
         subscriber.add(
           source.subscribe({
-            next: (value) => subscriber.next(value),
+            next: (value) => {
+              if (single) end(answered);
+              subscriber.next(value);
+            },
             error: (error: unknown) => {
               end(() => failed++);
               subscriber.error(error);

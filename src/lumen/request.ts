@@ -44,7 +44,12 @@ export interface PreparedRequest {
 const utf8 = new TextEncoder();
 const textTask = /(^|_)text_(embed|generation)$|^semantic_text_embed$/;
 /** The tasks of the hub that take pictures; it refuses other payloads. */
-const imageTasks: ReadonlySet<string> = new Set(['semantic_image_embed', 'bioclip_classify', 'ocr', 'face_recognition']);
+const imageTasks: ReadonlySet<string> = new Set([
+  'semantic_image_embed',
+  'bioclip_classify',
+  'ocr',
+  'face_recognition',
+]);
 const imageMimes: ReadonlySet<string> = new Set(['image/jpeg', 'image/png', 'image/webp', 'image/avif']);
 
 /**

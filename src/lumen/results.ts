@@ -62,9 +62,16 @@ export function embeddingOf(result: InferResult): Embedding {
   return read(result, 'embedding_v1', (json, need) => {
     const vector = need.numbers(json['vector'], 'vector');
     need.that(vector.length > 0, 'vector', 'not empty');
-    need.that(json['dim'] === undefined || json['dim'] === vector.length, 'dim', `the length of vector, ${vector.length}`);
+    need.that(
+      json['dim'] === undefined || json['dim'] === vector.length,
+      'dim',
+      `the length of vector, ${vector.length}`,
+    );
     const score = json['aesthetic_score'];
-    return { vector, ...(score === undefined || score === null ? {} : { aestheticScore: need.number(score, 'aesthetic_score') }) };
+    return {
+      vector,
+      ...(score === undefined || score === null ? {} : { aestheticScore: need.number(score, 'aesthetic_score') }),
+    };
   });
 }
 
@@ -97,7 +104,11 @@ export function facesOf(result: InferResult): Faces {
         ...(isSet(embedding) ? { embedding: need.numbers(embedding, `${at}.embedding`) } : {}),
       };
     });
-    need.that(json['count'] === undefined || json['count'] === faces.length, 'count', `the number of faces, ${faces.length}`);
+    need.that(
+      json['count'] === undefined || json['count'] === faces.length,
+      'count',
+      `the number of faces, ${faces.length}`,
+    );
     return { faces };
   });
 }
@@ -114,7 +125,11 @@ export function ocrTextOf(result: InferResult): OcrText {
         confidence: need.number(item['confidence'], `${at}.confidence`),
       };
     });
-    need.that(json['count'] === undefined || json['count'] === items.length, 'count', `the number of items, ${items.length}`);
+    need.that(
+      json['count'] === undefined || json['count'] === items.length,
+      'count',
+      `the number of items, ${items.length}`,
+    );
     return { items };
   });
 }
@@ -122,7 +137,11 @@ export function ocrTextOf(result: InferResult): OcrText {
 /** Takes plain text too. @throws FleetError `BAD_SCHEMA` with the bytes. */
 export function generatedTextOf(result: InferResult): GeneratedText {
   if (mediaType(result.mime) === 'text/plain') {
-    return { text: new TextDecoder().decode(result.bytes), model: result.meta['lumen.model.id'] ?? '', node: result.node };
+    return {
+      text: new TextDecoder().decode(result.bytes),
+      model: result.meta['lumen.model.id'] ?? '',
+      node: result.node,
+    };
   }
   return read(result, 'text_generation_v1', (json, need) => ({
     text: need.text(json['text'], 'text'),
@@ -173,7 +192,9 @@ function read<T>(result: InferResult, expected: string, parse: (json: Json, need
   }
   const need = new Needs(bad);
   const object = need.object(json, 'the result');
-  const model = isSet(object['model_id']) ? need.text(object['model_id'], 'model_id') : (result.meta['lumen.model.id'] ?? '');
+  const model = isSet(object['model_id'])
+    ? need.text(object['model_id'], 'model_id')
+    : (result.meta['lumen.model.id'] ?? '');
   return { ...parse(object, need), model, node };
 }
 

@@ -100,7 +100,8 @@ class Batch<Q, R> {
       return;
     }
     try {
-      this.#iterator = Symbol.asyncIterator in requests ? requests[Symbol.asyncIterator]() : requests[Symbol.iterator]();
+      this.#iterator =
+        Symbol.asyncIterator in requests ? requests[Symbol.asyncIterator]() : requests[Symbol.iterator]();
       this.#fill();
     } catch (error) {
       this.#endSource(error);
@@ -169,7 +170,9 @@ class Batch<Q, R> {
     this.#sourceEnded = true;
     if (error !== undefined) {
       const { message } = error instanceof Error ? error : { message: String(error) };
-      this.#sourceError = new FleetError('CANCELLED', `the source of the requests failed: ${message}`, { cause: error });
+      this.#sourceError = new FleetError('CANCELLED', `the source of the requests failed: ${message}`, {
+        cause: error,
+      });
     }
     if (!this.#filling) this.#endIfOver();
   }
@@ -202,7 +205,9 @@ class Batch<Q, R> {
       },
       error: (error: unknown) => finish({ error: FleetError.from(error) }),
       complete: () =>
-        finish(answered ? { result: result! } : { error: new FleetError('BAD_RESPONSE', 'it ended without an answer') }),
+        finish(
+          answered ? { result: result! } : { error: new FleetError('BAD_RESPONSE', 'it ended without an answer') },
+        ),
     });
     if (!running.closed) this.#running.add(running);
   }

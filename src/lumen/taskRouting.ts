@@ -66,7 +66,7 @@ export function taskRequirement(
     `task ${tasks.join(' or ')}`,
     ...(model === undefined ? [] : [`model ${model}`]),
     ...(service === undefined ? [] : [`service ${service}`]),
-    ...(inPieces ? ['in pieces'] : []),
+    ...(inPieces ? ['in pieces (the payload is too large for one message)'] : []),
     ...(also ? [also.name] : []),
   ].join(', ');
   return {

@@ -27,13 +27,18 @@ export function tensorMeta(tensor: TensorInput, payloadBytes: number): Record<st
   const { dtype, shape, layout, preprocessId } = tensor;
   const size = bytesPer[dtype];
   if (!size) throw invalid(`tensor.dtype must be one of ${Object.keys(bytesPer).join(', ')}, not ${String(dtype)}`);
-  if (!rank[layout]) throw invalid(`tensor.layout must be one of ${Object.keys(rank).join(', ')}, not ${String(layout)}`);
+  if (!rank[layout])
+    throw invalid(`tensor.layout must be one of ${Object.keys(rank).join(', ')}, not ${String(layout)}`);
   if (!Array.isArray(shape) || shape.length !== rank[layout] || !shape.every((n) => Number.isSafeInteger(n) && n > 0)) {
-    throw invalid(`tensor.shape must hold ${rank[layout]} whole numbers of at least 1 for ${layout}, not [${String(shape)}]`);
+    throw invalid(
+      `tensor.shape must hold ${rank[layout]} whole numbers of at least 1 for ${layout}, not [${String(shape)}]`,
+    );
   }
   const expected = shape.reduce((product, n) => product * n, size);
   if (expected !== payloadBytes) {
-    throw invalid(`a ${dtype} tensor of shape [${shape.join(', ')}] has ${expected} bytes, the payload has ${payloadBytes}`);
+    throw invalid(
+      `a ${dtype} tensor of shape [${shape.join(', ')}] has ${expected} bytes, the payload has ${payloadBytes}`,
+    );
   }
   return {
     'lumen.input.kind': 'tensor',

@@ -35,7 +35,14 @@ export function textParts(): OperatorFunction<InferPart, TextPart> {
           const whole = part.final && soFar !== '' && text.startsWith(soFar);
           const added = whole ? text.slice(soFar.length) : text;
           soFar += added;
-          return { text: added, soFar, final: part.final, model, node, ...(finishReason === undefined ? {} : { finishReason }) };
+          return {
+            text: added,
+            soFar,
+            final: part.final,
+            model,
+            node,
+            ...(finishReason === undefined ? {} : { finishReason }),
+          };
         }),
       );
     });

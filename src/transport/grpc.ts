@@ -232,7 +232,8 @@ class GrpcCall<I, O> implements ActiveCall<I> {
     const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     if (!this.writing) {
       this.write(buffer);
-      return bytes.length < highWaterMark;
+      this.full = this.writing && buffer.length >= highWaterMark;
+      return !this.full;
     }
     // grpc-js loses a message that follows before its call has begun: so one is written at a time.
     (this.waiting ??= []).push(buffer);
@@ -373,7 +374,7 @@ function explain(code: number, details: string, at: string): { name: StatusName;
   if (details.startsWith('Failed to start HTTP/2 stream')) {
     return unavailable(`the connection to ${at} was lost before the call was sent: ${details}`, false);
   }
-  if (details.includes('triggered by internal client error')) {
+  if (details.includes('triggered by internal client error') || /^(read|write) E[A-Z]+$/.test(details)) {
     return unavailable(`the connection to ${at} broke: ${details}`, true);
   }
   if (code === grpc.status.CANCELLED) {

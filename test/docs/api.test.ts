@@ -38,6 +38,18 @@ describe('the public API', () => {
     });
   }
 
+  it('names no type that a user cannot import', () => {
+    const files = [...doors().values()].map((file) => file.replace(/\.ts$/, '.d.ts'));
+    const open = new Set(files.flatMap((file) => [...exportsOf(file).keys()]));
+    const closed = new Set([...declared().values()].flat().filter((name) => !open.has(name)));
+    const hidden = files.flatMap((file) =>
+      [...exportsOf(file)].flatMap(([name, text]) =>
+        [...new Set(text.match(/\b[A-Z]\w+/g))].filter((used) => closed.has(used)).map((used) => `${name}: ${used}`),
+      ),
+    );
+    expect([...new Set(hidden)].sort()).toEqual([]);
+  });
+
   it('has no committed list of a door that is gone', () => {
     const expected = [...doors().keys()].map(snapshotName).sort();
     expect(readdirSync(committed).sort()).toEqual(expected);
@@ -55,10 +67,20 @@ function describeDoor(file: string): string {
   return found.map(([, text]) => text).join('\n');
 }
 
+/** Every file of declarations, and the names that it declares for others. */
+function declared(): Map<string, readonly string[]> {
+  const files = readdirSync(declarations, { recursive: true, encoding: 'utf8' }).filter((file) =>
+    file.endsWith('.d.ts'),
+  );
+  return new Map(files.map((file) => [file, [...exportsOf(file).keys()]]));
+}
+
 /** Name to declaration; a name that is passed on is followed to where it is declared. */
 function exportsOf(file: string): Map<string, string> {
   const exports = new Map<string, string>();
-  for (const statement of statementsOf(readFileSync(join(declarations, file), 'utf8'))) {
+  const path = join(declarations, file);
+  if (!existsSync(path)) throw new Error(`there is no src/${file.replace(/\.d\.ts$/, '.ts')}`);
+  for (const statement of statementsOf(readFileSync(path, 'utf8'))) {
     const passedOn = /^export\s+(?:type\s+)?\{([^}]*)\}\s+from\s+['"]([^'"]+)['"]/.exec(statement);
     const declared =
       /^export\s+(?:declare\s+)?(?:abstract\s+)?(?:const|let|var|function|class|interface|type|enum)\s+([\w$]+)/.exec(

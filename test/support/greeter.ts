@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { StatusName } from '../../src/core/errorCodes.js';
 import { FleetError } from '../../src/core/fleetError.js';
 import { methodOf } from '../../src/core/method.js';
-import { ChatMessageSchema, Greeter, HelloReplySchema, type HelloRequest } from '../../src/gen/demo/greeter_pb.js';
+import { ChatMessageSchema, Greeter as GreeterService, HelloReplySchema, type HelloRequest } from '../../src/gen/demo/greeter_pb.js';
 import { openGrpcServer, serve, type ServerCall, type ServerTls } from '../../src/testing/lumenNode/grpcServer.js';
 
 export interface GreeterFaults {
@@ -43,7 +43,7 @@ export interface GreeterOptions {
   readonly faults?: GreeterFaults;
 }
 
-export interface GreeterNode {
+export interface Greeter {
   readonly name: string;
   /** `host:port` */
   readonly address: string;
@@ -63,8 +63,8 @@ export interface GreeterNode {
   readonly received: number;
   /** Connections that are open. */
   readonly connections: number;
-  /** The request headers of the last call that were asked for by `watchHeaders`. */
-  readonly lastHeader: (name: string) => string | undefined;
+  /** A request header of the last call. */
+  lastHeader(name: string): string | undefined;
   /** Replaces all faults. */
   faults(faults: GreeterFaults): void;
   /** Takes no more calls, waits up to `graceMs` (default 1,000) for those in flight. */
@@ -77,13 +77,12 @@ export interface GreeterNode {
 type Call = ServerCall<unknown, unknown>;
 
 /** Starts a Greeter on a loopback port. */
-export async function startGreeter(options: GreeterOptions = {}): Promise<GreeterNode> {
+export async function startGreeter(options: GreeterOptions = {}): Promise<Greeter> {
   const { name = 'greeter', replies = 10, tls, maxReceiveBytes } = options;
   let faults = options.faults ?? {};
   let calls = 0;
   let active = 0;
   let cancelled = 0;
-  let written = 0;
   let received = 0;
   let failures = 0;
   let counter = 0;
@@ -102,6 +101,7 @@ export async function startGreeter(options: GreeterOptions = {}): Promise<Greete
         hung.add(resolve);
         call.signal.addEventListener('abort', () => resolve());
       });
+      call.end('UNAVAILABLE', `${name} closed`);
     }
     if (failWith && failAfter === undefined && calls % failEvery === 0 && failures < failTimes) {
       failures++;
@@ -111,9 +111,7 @@ export async function startGreeter(options: GreeterOptions = {}): Promise<Greete
 
   const send = async (call: Call, message: unknown): Promise<void> => {
     const { breakAfter = Infinity, failAfter = Infinity, failWith = 'UNAVAILABLE', trailers } = faults;
-    const before = call.written;
     await call.send(message);
-    written += call.written - before;
     if (breakAfter < Infinity || failAfter < Infinity) await call.flushed();
     if (call.written >= breakAfter) call.breakConnection();
     else if (call.written >= failAfter) call.end(failWith, `${name} was told to fail`, trailers);
@@ -147,7 +145,7 @@ export async function startGreeter(options: GreeterOptions = {}): Promise<Greete
     return undefined;
   };
 
-  const { sayHello, count, lotsOfReplies, lotsOfGreetings, chat } = Greeter.method;
+  const { sayHello, count, lotsOfReplies, lotsOfGreetings, chat } = GreeterService.method;
   const server = await openGrpcServer({
     host: options.host,
     port: options.port,
@@ -213,7 +211,7 @@ export async function startGreeter(options: GreeterOptions = {}): Promise<Greete
       return cancelled;
     },
     get written() {
-      return written;
+      return server.written;
     },
     get received() {
       return received;

@@ -67,7 +67,7 @@ function read(path: string): SourceFile {
 }
 
 function importsOf(path: string, bare: string): Import[] {
-  const clause = /^\s*(?:import|export)\s+(?<type>type\s)?(?:[\w*$\s{},]*?\sfrom\s*)?['"](?<from>[^'"]+)['"]/gm;
+  const clause = /(?:^|;)\s*(?:import|export)\s+(?<type>type\s)?(?:[\w*$\s{},]*?\sfrom\s*)?['"](?<from>[^'"]+)['"]/gm;
   const call = /(?<type>\btypeof\s+)?\bimport\(\s*'(?<from>[^']+)'/g;
   const found = (pattern: RegExp, lazy: boolean): Import[] =>
     [...bare.matchAll(pattern)].map(({ groups }) => {

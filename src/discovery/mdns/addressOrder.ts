@@ -41,7 +41,7 @@ export function addressRank({ address, networks, loopback }: HeardAddress): numb
 }
 
 /** Orders by what is not dying, then by SRV record, rank, and text, so that the order does not depend on who spoke first. */
-export function compareAddresses(a: HeardAddress, b: HeardAddress): number {
+export function addressOrder(a: HeardAddress, b: HeardAddress): number {
   return (
     Number(a.dying) - Number(b.dying) ||
     a.order - b.order ||

@@ -105,41 +105,6 @@ export function browse(options: BrowseOptions): Observable<NodeSet> {
       }
     };
 
-    /** Whether the record is about our service; says what is wrong with it if it should be, and is not. */
-    const isOurs = (record: MdnsRecord): boolean => {
-      const key = nameKey(record.name);
-      switch (record.type) {
-        case 'PTR':
-          if (key !== typeKey) return isForeign(key);
-          if (instanceOf(record.target, type) !== undefined && isName(record.target)) return true;
-          tell('skipped', `"${clip(record.target)}" is no instance of ${type}`);
-          return false;
-        case 'SRV':
-        case 'TXT': {
-          if (instanceOf(record.name, type) === undefined) return isForeign(key.replace(/^.*?(_[^.]+\._(tcp|udp)\.)/s, '$1'));
-          if (record.type === 'TXT' || (record.port > 0 && isName(record.target))) return true;
-          tell('skipped', `instance "${clip(record.name)}": ${clip(record.target)}:${record.port} is no address`);
-          return false;
-        }
-        default:
-          // Addresses may come before the SRV record that names their host, but must not crowd the others out.
-          return byHost.has(key) || cache.size < options.maxRecords / 2;
-      }
-    };
-    const isForeign = (key: string): false => {
-      if (!foreign.has(key) && foreign.size < maxForeign) {
-        foreign.add(key);
-        tell('skipped', `${clip(key)} is another service`);
-      }
-      return false;
-    };
-
-    const touch = (record: MdnsRecord): void => {
-      if (record.type === 'PTR') dirty.add(nameKey(record.target));
-      else if (record.type === 'SRV' || record.type === 'TXT') dirty.add(nameKey(record.name));
-      else for (const key of byHost.get(nameKey(record.name)) ?? []) dirty.add(key);
-    };
-
     const hear = (packet: Packet, link: Link): void => {
       if (packet.kind !== 'response') return;
       const now = scheduler.now();
@@ -179,50 +144,6 @@ export function browse(options: BrowseOptions): Observable<NodeSet> {
         }
       }
       arm();
-    };
-
-    const forget = (key: string): undefined => {
-      const instance = instances.get(key);
-      if (instance) index(key, instance, []);
-      instances.delete(key);
-      doubted.delete(key);
-      followUps.set(key, [], 0);
-    };
-
-    const read = (key: string, name: string, now: number): Node | undefined => {
-      const known = instances.get(key);
-      const instance = known ?? { id: instanceOf(name, type)!, name, hosts: [], node: undefined, print: '' };
-      instances.set(key, instance);
-      const facts = readInstance(cache, instance.name, (link) => places.get(link) ?? { networks: [], loopback: false });
-      const { addresses, metadata, version } = facts;
-      index(key, instance, facts.hosts);
-      followUps.set(key, facts.missing, now);
-      const print = JSON.stringify([addresses, Object.entries(metadata)]);
-      if (addresses.length === 0) {
-        instance.node = undefined;
-      } else if (!instance.node) {
-        const { id } = instance;
-        instance.node = createNode({
-          ...{ id, name: id, service, addresses, metadata, version },
-          ...{ sources: ['mdns'], firstSeen: now, lastSeen: now },
-        });
-      } else if (print !== instance.print) {
-        instance.node = updateNode(instance.node, {
-          ...{ address: addresses[0]!, addresses, metadata, version, lastSeen: now },
-        });
-      }
-      instance.print = print;
-      return instance.node;
-    };
-
-    const index = (key: string, instance: Instance, hosts: readonly string[]): void => {
-      for (const host of instance.hosts) {
-        const keys = byHost.get(host);
-        keys?.delete(key);
-        if (keys?.size === 0) byHost.delete(host);
-      }
-      for (const host of hosts) byHost.set(host, (byHost.get(host) ?? new Set()).add(key));
-      instance.hosts = hosts;
     };
 
     const wanted = (record: MdnsRecord): boolean =>

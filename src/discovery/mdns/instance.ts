@@ -1,7 +1,7 @@
 /** One instance as its records tell it: where it listens, what it says of itself, and what is still to be asked. */
 
 import type { Address } from '../../core/address.js';
-import { compareAddresses, type HeardAddress } from './addressOrder.js';
+import { addressOrder, type HeardAddress } from './addressOrder.js';
 import { nameKey } from './name.js';
 import type { Question, SrvRecord, TxtRecord } from './packet.js';
 import type { RecordCache } from './recordCache.js';
@@ -47,7 +47,7 @@ export function readInstance(cache: RecordCache, name: string, place: (link: str
       const address = /^fe[89ab].:/i.test(plain) ? `${plain}%${entry.link}` : plain;
       const found = { address, port, order, dying: dying || entry.dying, ...place(entry.link) };
       const known = heard.get(`${address} ${port}`);
-      if (!known || compareAddresses(found, known) < 0) heard.set(`${address} ${port}`, found);
+      if (!known || addressOrder(found, known) < 0) heard.set(`${address} ${port}`, found);
     }
   });
 
@@ -56,7 +56,7 @@ export function readInstance(cache: RecordCache, name: string, place: (link: str
   const metadata = texts[0] ? readTxt((texts[0].record as TxtRecord).strings) : {};
   return {
     addresses: [...heard.values()]
-      .sort(compareAddresses)
+      .sort(addressOrder)
       .slice(0, maxAddresses)
       .map(({ address, port }) => ({ host: address, port })),
     hosts: [...new Set(services.map(({ record }) => nameKey(record.target)))],

@@ -64,3 +64,8 @@ export function fromJoined(joined: string): string {
   if (match && !/\._sub$/i.test(match[1]!)) return `${escapeLabel(match[1]!)}.${match[2]!}`;
   return joined.replaceAll('\\', '\\\\');
 }
+
+/** A name from the network, for a message: short, and without control characters. */
+export function clip(text: string): string {
+  return text.replace(/\p{C}/gu, '\uFFFD').slice(0, 100);
+}

@@ -6,8 +6,8 @@ import { openGroup, type GroupEvent, type Network } from '../../discovery/mdns/g
 import type { Link } from '../../discovery/mdns/links.js';
 import { nameKey } from '../../discovery/mdns/name.js';
 import { packetOf, recordKey, type Packet, type Peer } from '../../discovery/mdns/packet.js';
-import type { Advertisement, ServiceInstance } from '../mdns.js';
-import { contradicts, tieBreak } from './conflict.js';
+import type { Advertisement, ServiceInstance } from './advertisement.js';
+import { isConflict, tieBreak } from './conflict.js';
 import { allRecords, hostName, instanceRecords, inventHost, requireInstance, type Claim } from './instanceRecords.js';
 import { rename } from './rename.js';
 import { createResponder } from './responder.js';
@@ -31,6 +31,8 @@ const deferMs = 1_000;
 /** After so many conflicts somebody is at fault, and each further try waits (RFC 6762, 8.1). */
 const patience = 15;
 const impatientMs = 5_000;
+/** Sockets are up within this time, in milliseconds, or there is something to say about it. */
+const openingMs = 1_000;
 /** What we said comes back to us within this time, in milliseconds, and is no conflict. */
 const echoMs = 2_000;
 
@@ -72,9 +74,8 @@ export function announce(instance$: Observable<ServiceInstance>, options: Announ
       responder.clear();
       if (!claim) return;
       if (group.links.length === 0) {
-        steps?.unsubscribe();
         phase = 'waiting';
-        emit('waiting', 'no interface is up');
+        run(timer(openingMs, scheduler), () => emit('waiting', 'no interface is up'));
         return;
       }
       phase = 'probing';
@@ -128,7 +129,7 @@ export function announce(instance$: Observable<ServiceInstance>, options: Announ
       }
     };
 
-    const take_ = (instance: ServiceInstance): void => {
+    const adopt = (instance: ServiceInstance): void => {
       try {
         requireInstance(instance, domain);
       } catch (error) {
@@ -158,7 +159,7 @@ export function announce(instance$: Observable<ServiceInstance>, options: Announ
       const now = scheduler.now();
       const mine = new Set([...own].filter(([, until]) => until >= now).map(([key]) => key));
       const { service } = recordsOn(link);
-      if (!contradicts(packet, service.name, mine)) return;
+      if (!isConflict(packet, service.name, mine)) return;
       if (phase === 'announced') {
         // Whoever it is must hear that the name is ours; if it is theirs, they say so while we probe (RFC 6762, 9).
         emit('probing', `somebody else announces "${claim!.name}" too`);
@@ -220,8 +221,7 @@ export function announce(instance$: Observable<ServiceInstance>, options: Announ
     );
     const responder = createResponder({ group, port: network.port, scheduler, random });
 
-    life.add(instance$.subscribe({ next: take_, error: (error) => subscriber.error(error) }));
-    if (claim && phase === 'waiting') emit('waiting', 'no interface is up yet');
+    life.add(instance$.subscribe({ next: adopt, error: (error) => subscriber.error(error) }));
     return () => {
       life.unsubscribe();
       steps?.unsubscribe();

@@ -8,7 +8,7 @@ import { recordKey, type MdnsRecord, type Packet } from '../../discovery/mdns/pa
  * True when a response holds a record of this name that is none of `own`: the name is taken (RFC 6762, 9). `own`
  * holds the keys of our records, those of a moment ago included, since what we send comes back to us.
  */
-export function contradicts(response: Packet, name: string, own: ReadonlySet<string>): boolean {
+export function isConflict(response: Packet, name: string, own: ReadonlySet<string>): boolean {
   const key = nameKey(name);
   return [...response.answers, ...response.additionals].some(
     (record) => record.ttl > 0 && nameKey(record.name) === key && !own.has(recordKey(record)),

@@ -4,9 +4,9 @@ import { isIP } from 'node:net';
 import { FleetError } from '../../core/fleetError.js';
 import { requireOption } from '../../core/requireOption.js';
 import type { Link } from '../../discovery/mdns/links.js';
-import { escapeLabel, instanceName, isName, nameKey, serviceType } from '../../discovery/mdns/name.js';
+import { instanceName, isName, nameKey, serviceType } from '../../discovery/mdns/name.js';
 import type { MdnsRecord, PtrRecord, SrvRecord, TxtRecord } from '../../discovery/mdns/packet.js';
-import type { ServiceInstance } from '../mdns.js';
+import type { ServiceInstance } from './advertisement.js';
 
 /** An instance under the names that it has at the moment. */
 export interface Claim {
@@ -67,7 +67,7 @@ export function hostName(host: string, domain: string): string {
 /** A host name that nobody else has, so that the addresses under it are this announcement's alone. */
 export function inventHost(domain: string, random: () => number): string {
   const digits = Math.floor(random() * 2 ** 32).toString(16);
-  return `rxfleet-${escapeLabel(digits.padStart(8, '0'))}.${domain}`;
+  return `rxfleet-${digits.padStart(8, '0')}.${domain}`;
 }
 
 /** The records of a claim, with the addresses that are right on this link. */

@@ -36,6 +36,8 @@ interface Pending {
 
 /** No record is multicast twice within this time (RFC 6762, 6). */
 const paceMs = 1_000;
+/** When each record was last multicast is remembered for so many of them. */
+const maxRemembered = 1_000;
 /** Longest life told to a simple resolver, in seconds (RFC 6762, 6.7). */
 const legacyTtl = 10;
 
@@ -48,6 +50,7 @@ export function createResponder({ group, port, scheduler, random }: ResponderOpt
 
   const multicast: Responder['multicast'] = (link, answers, additionals = []) => {
     const now = scheduler.now();
+    if (lastSent.size > maxRemembered) lastSent.clear();
     for (const record of answers) lastSent.set(`${link.key} ${recordKey(record)}`, now);
     group.send(link, encodePacket(packetOf('response', { answers, additionals })));
   };

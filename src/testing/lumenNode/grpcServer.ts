@@ -1,6 +1,6 @@
 /** A small gRPC server that owns its sockets, so that a test can end one call, one connection or all of them at once. */
 
-import { fromBinary, toBinary } from '@bufbuild/protobuf';
+import { fromBinary, toBinary, type Message } from '@bufbuild/protobuf';
 import { createServer, type Socket } from 'node:net';
 import type { Writable } from 'node:stream';
 import { Metadata, Server, ServerCredentials, type ServerDuplexStream } from '@grpc/grpc-js';
@@ -64,6 +64,8 @@ export interface GrpcServer {
   readonly port: number;
   /** Connections that are open. */
   readonly connections: number;
+  /** Messages of answers that the wire has taken, over all calls. */
+  readonly written: number;
   /** While true, new connections are accepted and never spoken to. */
   silent: boolean;
   /** Takes no more connections and calls, waits for the calls in flight, and after `graceMs` ends them. */
@@ -74,7 +76,7 @@ export interface GrpcServer {
 
 /** Pairs a method with what serves it. */
 export function serve<I, O>(method: Method<I, O>, handle: Serve<I, O>): ServedMethod {
-  return { method: method as Method<never, never> as Method, handle: handle as Serve<unknown, unknown> };
+  return { method: method as unknown as Method, handle: handle as Serve<unknown, unknown> };
 }
 
 /**
@@ -90,7 +92,8 @@ export async function openGrpcServer(options: GrpcServerOptions): Promise<GrpcSe
     'grpc.enable_channelz': 0,
   });
   const sockets = new Map<string, Socket>();
-  const handlers = Object.fromEntries(methods.map((served) => [served.method.path, handler(served, sockets)]));
+  const shared: Shared = { sockets, written: 0 };
+  const handlers = Object.fromEntries(methods.map((served) => [served.method.path, handler(served, shared)]));
   const definition = Object.fromEntries(methods.map(({ method }) => [method.path, definitionOf(method)]));
   server.addService(definition, handlers);
 
@@ -115,6 +118,9 @@ export async function openGrpcServer(options: GrpcServerOptions): Promise<GrpcSe
     port: bound,
     get connections() {
       return sockets.size;
+    },
+    get written() {
+      return shared.written;
     },
     get silent() {
       return silent;
@@ -161,9 +167,9 @@ function definitionOf({ path, descriptor: { input, output } }: Method) {
     path,
     requestStream: true,
     responseStream: true,
-    requestSerialize: (message: never) => Buffer.from(toBinary(input, message)),
+    requestSerialize: (message: Message) => bufferOf(toBinary(input, message)),
     requestDeserialize: (bytes: Buffer) => fromBinary(input, bytes),
-    responseSerialize: (message: never) => bufferOf(toBinary(output, message)),
+    responseSerialize: (message: Message) => bufferOf(toBinary(output, message)),
     responseDeserialize: (bytes: Buffer) => fromBinary(output, bytes),
   };
 }
@@ -174,9 +180,15 @@ function bufferOf(bytes: Uint8Array): Buffer {
 
 type Stream = ServerDuplexStream<unknown, unknown>;
 
-function handler({ handle }: ServedMethod, sockets: ReadonlyMap<string, Socket>) {
+/** What the calls of a server have in common. */
+interface Shared {
+  readonly sockets: ReadonlyMap<string, Socket>;
+  written: number;
+}
+
+function handler({ handle }: ServedMethod, shared: Shared) {
   return (stream: Stream): void => {
-    const call = new RunningCall(stream, sockets);
+    const call = new RunningCall(stream, shared);
     (async () => handle(call))().then(
       () => call.end(),
       (thrown: unknown) => call.fail(thrown),
@@ -186,7 +198,7 @@ function handler({ handle }: ServedMethod, sockets: ReadonlyMap<string, Socket>)
 
 class RunningCall implements ServerCall {
   readonly #stream: Stream;
-  readonly #sockets: ReadonlyMap<string, Socket>;
+  readonly #shared: Shared;
   readonly #peer: string;
   readonly #aborted = new AbortController();
   #ended = false;
@@ -194,9 +206,9 @@ class RunningCall implements ServerCall {
   written = 0;
   readonly #waiting = new Set<() => void>();
 
-  constructor(stream: Stream, sockets: ReadonlyMap<string, Socket>) {
+  constructor(stream: Stream, shared: Shared) {
     this.#stream = stream;
-    this.#sockets = sockets;
+    this.#shared = shared;
     this.#peer = stream.getPeer();
     // grpc-js says `cancelled` after every end, good or bad.
     stream.on('cancelled', () => {
@@ -224,6 +236,7 @@ class RunningCall implements ServerCall {
     this.#sent++;
     const more = this.#stream.write(message, () => {
       this.written++;
+      this.#shared.written++;
       this.#wake();
     });
     while (!more && !this.#ended && this.#stream.writableNeedDrain) await this.#next();
@@ -261,7 +274,7 @@ class RunningCall implements ServerCall {
   }
 
   breakConnection(): void {
-    this.#sockets.get(this.#peer)?.destroy();
+    this.#shared.sockets.get(this.#peer)?.destroy();
   }
 
   #next(): Promise<void> {

@@ -1,0 +1,419 @@
+/** What every balancer must keep to, as a suite that runs on ours and on yours. */
+
+import { deepStrictEqual, equal, notEqual, ok } from 'node:assert/strict';
+import { Observable, Subject } from 'rxjs';
+import type { Balancer, NoPick, Pick, PickContext, Picker, Requirement } from '../balancer/picker.js';
+import { createNode, updateNode, type Node, type NodeInit } from '../core/node.js';
+import { NodeSet } from '../core/nodeSet.js';
+import type { Outcome } from '../core/nodeStats.js';
+import { runnerOf, type Runner } from './runner.js';
+import { assertAbout, assertShares, seededRandom } from './shares.js';
+
+export interface TestBalancerOptions {
+  /** Default: the global `describe` and `it`. */
+  readonly runner?: Runner;
+  /** What the cases are called by. Default `balancer`. */
+  readonly name?: string;
+  /** It claims to give all nodes of one weight about equal shares and to starve none. Default false. */
+  readonly spread?: boolean;
+  /** It claims to give each node a share by its weight. Default false. */
+  readonly weighted?: boolean;
+  /** It claims to send equal keys to one node, and to move few when nodes come and go. Default false. */
+  readonly keyed?: boolean;
+  /** Seed of the chance that `make` is given; printed where a case fails by it. Default: another in each run. */
+  readonly seed?: number;
+}
+
+const done: Outcome = { status: 'ok', latencyMs: 1 };
+const task: Requirement = { name: 'task ocr', test: (node) => node.tags.task === 'ocr' };
+
+/**
+ * The contract of a balancer, in cases.
+ *
+ *     testBalancer(() => nearest('eu-1'));
+ *     testBalancer((random) => weightedRandom({ random }), { spread: true, weighted: true });
+ *
+ * How fast it picks is not tested.
+ *
+ * @param make a new balancer; `random` may be passed on to it, so that a failure can be repeated.
+ */
+export function testBalancer(make: (random: () => number) => Balancer, options: TestBalancerOptions = {}): void {
+  const { describe, it } = runnerOf(options.runner);
+  const seed = options.seed ?? Math.floor(Math.random() * 2 ** 31);
+  const create = () => make(seededRandom(seed));
+
+  describe(options.name ?? 'balancer', () => {
+    it('only nodes that may take calls are picked', () => {
+      const open = [node('a'), node('h', { availability: 'ready', health: 'serving' })];
+      const bed = bedOf(create(), [...barred(), ...open, ...barred('z')]);
+      const allowed = new Set(open.map(({ id }) => id));
+      for (let i = 0; i < 200; i++) ok(allowed.has(bed.take(keyed(i)).id));
+    });
+
+    it('nobody there is said so, and whether to wait', () => {
+      expectNobody(bedOf(create(), []).ask(), 'NO_NODES', false);
+      expectNobody(bedOf(create(), barred()).ask(), 'NO_NODES', true);
+      const hopeless = barred().filter(({ availability, compatibility }) => {
+        return availability !== 'connecting' && compatibility !== 'pending';
+      });
+      expectNobody(bedOf(create(), hopeless).ask(), 'NO_NODES', false);
+    });
+
+    it('a call goes only to a node that offers what it requires', () => {
+      const bed = bedOf(create(), [node('a'), reader('b'), node('c'), reader('d')]);
+      for (let i = 0; i < 100; i++) {
+        ok('bd'.includes(bed.take({ ...keyed(i), requires: task }).id));
+        bed.take(keyed(i));
+      }
+    });
+
+    it('a call that nobody can take fails at once, unless a node that comes may take it', () => {
+      expectNobody(bedOf(create(), [node('a')]).ask({ requires: task }), 'NO_NODE_FOR_TASK', false);
+      const asked = node('b', { compatibility: 'pending' });
+      expectNobody(bedOf(create(), [node('a'), asked]).ask({ requires: task }), 'NO_NODE_FOR_TASK', true);
+      expectNobody(bedOf(create(), [asked]).ask({ requires: task }), 'NO_NODES', true);
+    });
+
+    it('a node that was tried is taken again only when nobody else is left', () => {
+      const bed = bedOf(create(), nodes(4));
+      for (let i = 0; i < 100; i++) {
+        const tried = new Set<string>();
+        for (let attempt = 0; attempt < 4; attempt++) {
+          const { id } = bed.take({ ...keyed(i), exclude: tried });
+          ok(!tried.has(id), `${id} was tried already, ${4 - tried.size} were not`);
+          tried.add(id);
+        }
+        ok(tried.has(bed.take({ ...keyed(i), exclude: tried }).id));
+      }
+      equal(bed.take({ exclude: new Set(['n1', 'n2', 'n3', 'unknown', 'gone']) }).id, 'n0');
+    });
+
+    it('a pick is in flight until its end, and ends once', () => {
+      const bed = bedOf(create(), nodes(3));
+      const picks = Array.from({ length: 30 }, (_, i) => bed.pick(keyed(i)));
+      equal(bed.inFlight(), 30);
+      for (const pick of picks) {
+        const before = pick.node.stats.inFlight;
+        pick.end(done);
+        pick.end({ status: 'failed', latencyMs: 1, code: 'UNAVAILABLE', blame: 'network' });
+        equal(pick.node.stats.inFlight, before - 1);
+        equal(pick.node.stats.failures, 0);
+      }
+      equal(bed.inFlight(), 0);
+      equal(
+        bed.total(({ requests }) => requests),
+        30,
+      );
+    });
+
+    it('nothing is lost from the counts while nodes come, go and fail', () => {
+      const random = seededRandom(seed + 1);
+      const all = nodes(12);
+      const bed = bedOf(create(), all);
+      const open: Pick[] = [];
+      let picked = 0;
+      for (let step = 0; step < 2_000; step++) {
+        const chance = random();
+        if (chance < 0.05) {
+          const some = all.filter(() => random() < 0.7);
+          bed.next(some.map((n) => updateNode(n, { health: random() < 0.8 ? 'serving' : 'ejected' })));
+        } else if (chance < 0.55) {
+          const exclude = new Set(random() < 0.2 ? ['n3', 'n5'] : []);
+          const pick = bed.ask({ ...keyed(step), exclude });
+          if (pick.node && open.push(pick)) picked++;
+        } else {
+          open.splice(Math.floor(random() * open.length), 1)[0]?.end(random() < 0.8 ? done : failed);
+        }
+        equal(bed.inFlight(all), open.length, `after step ${step}, seed ${seed}`);
+      }
+      for (const pick of open) pick.end(done);
+      equal(bed.inFlight(all), 0);
+      equal(
+        all.reduce((sum, { stats }) => sum + stats.requests, 0),
+        picked,
+      );
+    });
+
+    it('each set gives a picker of that set, which stays with it', () => {
+      const bed = bedOf(create(), [node('a')]);
+      const old = bed.picker();
+      bed.next([node('b')]);
+      notEqual(bed.picker(), old);
+      equal(bed.picker().set.nodes[0]!.id, 'b');
+      equal(bed.take().id, 'b');
+      equal(old.pick({}).node?.id, 'a');
+      equal(bed.take().id, 'b');
+      bed.next([]);
+      expectNobody(bed.ask(), 'NO_NODES', false);
+      bed.next([node('c')]);
+      equal(bed.take().id, 'c');
+    });
+
+    it('two subscribers never share', () => {
+      // Chance that never changes, so that neither takes it away from the other.
+      const alone = (): string[] => {
+        const bed = bedOf(
+          make(() => 0.5),
+          nodes(5),
+        );
+        return Array.from({ length: 20 }, (_, i) => bed.take(keyed(i), false).id);
+      };
+      const expected = alone();
+      if (expected.join() !== alone().join()) return; // by chance of its own
+      const shared = make(() => 0.5);
+      const first = bedOf(shared, nodes(5));
+      const second = bedOf(shared, nodes(5));
+      for (let i = 0; i < 20; i++) {
+        equal(first.take(keyed(i), false).id, expected[i]);
+        equal(second.take(keyed(i), false).id, expected[i]);
+      }
+    });
+
+    it('the source is left alone before a subscription and after its end', () => {
+      let subscribed = 0;
+      let left = 0;
+      const set$ = new Observable<NodeSet>((subscriber) => {
+        subscribed++;
+        subscriber.next(NodeSet.of(nodes(2)));
+        return () => left++;
+      });
+      const picker$ = set$.pipe(create());
+      equal(subscribed, 0);
+      const subscription = picker$.subscribe();
+      deepStrictEqual([subscribed, left], [1, 0]);
+      subscription.unsubscribe();
+      deepStrictEqual([subscribed, left], [1, 1]);
+    });
+
+    it('an error and a completion of the source come through', () => {
+      const bed = bedOf(create(), nodes(1));
+      const error = new Error('discovery gave up');
+      bed.source.error(error);
+      equal(bed.error(), error);
+      const other = bedOf(create(), nodes(1));
+      other.source.complete();
+      equal(other.completed(), true);
+    });
+
+    it('why tells of each node that could not take the call', () => {
+      const bed = bedOf(create(), [node('a'), reader('b'), reader('c'), reader('d', { health: 'ejected' })]);
+      const exclude = new Set(['b']);
+      const pick = bed.pick({ requires: task, exclude });
+      exclude.add('c');
+      const { candidates, leftOut, strategy } = pick.why;
+      ok(strategy.length > 0);
+      equal(candidates, 1);
+      deepStrictEqual(
+        leftOut.map((n) => n.node),
+        ['a', 'b', 'd'],
+      );
+      ok(leftOut.every(({ reason }) => reason.length > 0));
+      equal(bedOf(create(), barred()).ask().why.leftOut.length, barred().length);
+    });
+
+    if (options.spread) {
+      it('the nodes have equal shares, and none starves', () => {
+        const bed = bedOf(create(), nodes(10));
+        expectShares(bed.count(20_000), even(10), options.keyed, `seed ${seed}`);
+      });
+
+      it('the shares stay equal when each call finds a new set', () => {
+        const bed = bedOf(create(), nodes(10));
+        const counts = bed.count(20_000, () => bed.next(bed.nodes().map((n) => updateNode(n, {}))));
+        expectShares(counts, even(10), options.keyed, `seed ${seed}`);
+      });
+
+      it('nodes that restart one after the other leave nobody favoured among the rest', () => {
+        const all = nodes(5);
+        const bed = bedOf(create(), all);
+        let step = 0;
+        const counts = bed.count(20_000, () => {
+          const down = Math.floor(step++ / 3) % 5;
+          if (step % 3 === 1) bed.next(all.filter((_, i) => i !== down));
+        });
+        assertAbout(counts, even(5), options.keyed ? [0.4, 1.9] : [0.8, 1.25], `seed ${seed}`);
+      });
+    }
+
+    if (options.weighted) {
+      it('each node has the share of its weight, and weight 0 has none', () => {
+        const weights = [1, 2, 3, 4, 0, 0.5, 10];
+        const bed = bedOf(
+          create(),
+          weights.map((weight, i) => node(`n${i}`, { weight })),
+        );
+        const shares = new Map(weights.flatMap((weight, i) => (weight ? [[`n${i}`, weight] as const] : [])));
+        const counts = bed.count(20_000);
+        equal(counts.get('n4'), undefined);
+        expectShares(counts, shares, options.keyed, `seed ${seed}`);
+      });
+    }
+
+    if (options.keyed) {
+      const homes = (bed: Bed) => Array.from({ length: 2_000 }, (_, i) => bed.take(keyed(i)).id);
+
+      it('equal keys go to one node, whatever else is called in between', () => {
+        const bed = bedOf(create(), nodes(8));
+        const before = homes(bed);
+        bed.count(1_000);
+        bed.next(bed.nodes().map((n) => updateNode(n, { load: { cpu: 1 } })));
+        deepStrictEqual(homes(bed), before);
+        deepStrictEqual(
+          homes(bedOf(create(), nodes(8).reverse())),
+          before,
+          'must not depend on the order of the nodes',
+        );
+      });
+
+      it('only the keys of a node that goes move, and they come back with it', () => {
+        const all = nodes(8);
+        const bed = bedOf(create(), all);
+        const before = homes(bed);
+        bed.next(all.filter(({ id }) => id !== 'n3'));
+        homes(bed).forEach((home, i) => ok(home === before[i] || before[i] === 'n3'));
+        bed.next(all.map((n) => (n.id === 'n3' ? updateNode(n, { availability: 'unavailable' }) : n)));
+        homes(bed).forEach((home, i) => ok(home === before[i] || before[i] === 'n3'));
+        bed.next(all);
+        deepStrictEqual(homes(bed), before);
+      });
+
+      it('a node that comes takes keys from all and moves no others', () => {
+        const bed = bedOf(create(), nodes(8));
+        const before = homes(bed);
+        bed.next(nodes(9));
+        const moved = homes(bed).filter((home, i) => home !== before[i]);
+        ok(moved.every((home) => home === 'n8'));
+        ok(moved.length > 0 && moved.length < 2_000 / 4, `${moved.length} of 2,000 keys moved to one of nine nodes`);
+      });
+
+      it('a call without a key finds a node too', () => {
+        const bed = bedOf(create(), nodes(3));
+        for (let i = 0; i < 20; i++) ok(bed.take({}).id);
+      });
+    }
+  });
+}
+
+const failed: Outcome = { status: 'failed', latencyMs: 1, code: 'UNAVAILABLE', blame: 'network' };
+
+function node(id: string, init: NodeInit = {}): Node {
+  return createNode({ address: '10.0.0.1:50051', ...init, id });
+}
+
+function nodes(count: number): Node[] {
+  return Array.from({ length: count }, (_, i) => node(`n${i}`));
+}
+
+/** A node that meets the requirement of the cases. */
+function reader(id: string, init: NodeInit = {}): Node {
+  return node(id, { ...init, tags: { task: 'ocr' } });
+}
+
+/** One node for each reason not to take calls. */
+function barred(prefix = 'x'): Node[] {
+  return [
+    node(`${prefix}1`, { availability: 'connecting' }),
+    node(`${prefix}2`, { availability: 'unavailable' }),
+    node(`${prefix}3`, { availability: 'draining' }),
+    node(`${prefix}4`, { compatibility: 'pending' }),
+    node(`${prefix}5`, { compatibility: 'incompatible' }),
+    node(`${prefix}6`, { health: 'notServing' }),
+    node(`${prefix}7`, { health: 'ejected' }),
+    node(`${prefix}8`, { weight: 0 }),
+  ];
+}
+
+function keyed(i: number): PickContext {
+  return { key: `key-${i}` };
+}
+
+function even(count: number): Map<string, number> {
+  return new Map(Array.from({ length: count }, (_, i) => [`n${i}`, 1]));
+}
+
+function expectShares(
+  counts: ReadonlyMap<string, number>,
+  shares: ReadonlyMap<string, number>,
+  byKey: boolean | undefined,
+  what: string,
+): void {
+  // Places on a ring are drawn once, by the ids, so its shares are off by more than the chance of single picks.
+  if (byKey) assertAbout(counts, shares, [0.5, 1.7], what);
+  else assertShares(counts, shares, what);
+}
+
+function expectNobody(pick: Pick | NoPick, code: NoPick['code'], pending: boolean): void {
+  deepStrictEqual(
+    { node: pick.node, ...('code' in pick && { code: pick.code, pending: pick.pending }) },
+    {
+      node: undefined,
+      code,
+      pending,
+    },
+  );
+}
+
+/** A balancer over a source in the hands of the case. */
+interface Bed {
+  readonly source: Subject<NodeSet>;
+  next(nodes: readonly Node[]): void;
+  nodes(): readonly Node[];
+  picker(): Picker;
+  ask(context?: PickContext): Pick | NoPick;
+  pick(context?: PickContext): Pick;
+  /** The node of a pick, which ends at once unless told otherwise. */
+  take(context?: PickContext, end?: boolean): Node;
+  /** How often each id was picked, each call with a key of its own. */
+  count(picks: number, before?: () => void): Map<string, number>;
+  total(of: (stats: Node['stats']) => number, nodes?: readonly Node[]): number;
+  inFlight(nodes?: readonly Node[]): number;
+  error(): unknown;
+  completed(): boolean;
+}
+
+function bedOf(balancer: Balancer, first: readonly Node[]): Bed {
+  const source = new Subject<NodeSet>();
+  let picker: Picker | undefined;
+  let error: unknown;
+  let completed = false;
+  source.pipe(balancer).subscribe({
+    next: (next) => (picker = next),
+    error: (thrown: unknown) => (error = thrown),
+    complete: () => (completed = true),
+  });
+  const bed: Bed = {
+    source,
+    next: (given) => source.next(NodeSet.of(given)),
+    nodes: () => bed.picker().set.nodes,
+    picker() {
+      ok(picker, 'a set must yield a picker at once');
+      return picker;
+    },
+    ask: (context = {}) => bed.picker().pick(context),
+    pick(context) {
+      const pick = bed.ask(context);
+      ok(pick.node, 'a node must be picked');
+      return pick;
+    },
+    take(context, end = true) {
+      const pick = bed.pick(context);
+      if (end) pick.end(done);
+      return pick.node;
+    },
+    count(picks, before) {
+      const counts = new Map<string, number>();
+      for (let i = 0; i < picks; i++) {
+        before?.();
+        const { id } = bed.take(keyed(i));
+        counts.set(id, (counts.get(id) ?? 0) + 1);
+      }
+      return counts;
+    },
+    total: (of, given = bed.nodes()) => given.reduce((sum, { stats }) => sum + of(stats), 0),
+    inFlight: (given) => bed.total(({ inFlight }) => inFlight, given),
+    error: () => error,
+    completed: () => completed,
+  };
+  bed.next(first);
+  return bed;
+}

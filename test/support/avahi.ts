@@ -1,0 +1,173 @@
+/** The mDNS peers of the tests, from Debian: avahi-daemon with its tools, and python3-zeroconf. */
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { debian, onPath, type DebianRoot } from './debian.js';
+import { createHost, type Host, type HostProcess } from './netns.js';
+
+export interface Avahi {
+  readonly daemon: HostProcess;
+  /** `avahi-publish -s …`, once it is established. */
+  publish(name: string, type: string, port: number, ...txt: readonly string[]): Promise<HostProcess>;
+  /** `avahi-browse -rpt`: one line for each instance and interface that is resolved now. */
+  browse(type: string): Promise<readonly string[]>;
+  /** `avahi-browse -rp`, which goes on. */
+  watch(type: string): HostProcess;
+  close(): Promise<void>;
+}
+
+/** What the suites need; throws an Error that says in one line why it is not to be had. */
+export async function mdnsPeers(): Promise<DebianRoot> {
+  const probe = await createHost('probe');
+  await probe.close();
+  return debian(
+    ['avahi-daemon', 'avahi-utils', 'dbus', 'python3-zeroconf'],
+    ['avahi-daemon', 'avahi-publish', 'avahi-browse', 'dbus-daemon', 'python3'],
+    ['usr/lib/python3/dist-packages/zeroconf/__init__.py'],
+  );
+}
+
+/**
+ * Why these peers cannot be had here, in one line; undefined when they can. With CI=true that is an error, since
+ * there they must be.
+ */
+export async function peersOrReason(): Promise<DebianRoot | string> {
+  try {
+    return await mdnsPeers();
+  } catch (error) {
+    const reason = `avahi and zeroconf peers: skipped, ${(error as Error).message.replace(/\s+/g, ' ')}`;
+    if (process.env.CI === 'true') throw new Error(reason);
+    console.warn(reason);
+    return reason;
+  }
+}
+
+const busConfig = (folder: string) => `<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <type>system</type>
+  <listen>unix:path=/run/dbus/system_bus_socket</listen>
+  <auth>EXTERNAL</auth>
+  <pidfile>${folder}/bus.pid</pidfile>
+  <policy context="default">
+    <allow send_destination="*"/><allow eavesdrop="true"/><allow own="*"/><allow user="*"/>
+  </policy>
+</busconfig>
+`;
+
+/** An avahi-daemon on this host, on all its interfaces, or on those given. */
+export async function startAvahi(host: Host, peers: DebianRoot, interfaces?: string): Promise<Avahi> {
+  const folder = mkdtempSync(join(tmpdir(), 'rxfleet-avahi-'));
+  writeFileSync(join(folder, 'bus.conf'), busConfig(folder));
+  const only = interfaces ? `allow-interfaces=${interfaces}\n` : '';
+  writeFileSync(
+    join(folder, 'avahi.conf'),
+    `[server]\nhost-name=${host.name}\nenable-dbus=yes\nuse-ipv6=yes\n${only}\n[wide-area]\nenable-wide-area=no\n[publish]\n`,
+  );
+  // The daemon looks its user up, even when it is told to stay root.
+  await host.exec('sh', [
+    '-c',
+    `grep -q ^avahi: /etc/passwd || { { cat /etc/passwd; echo avahi:x:0:0::/run:/bin/false; } > /run/passwd; ` +
+      `{ cat /etc/group; echo avahi:x:0:; } > /run/group; ` +
+      `mount --bind /run/passwd /etc/passwd; mount --bind /run/group /etc/group; }`,
+  ]);
+  const bus = host.spawn(
+    peers.program('dbus-daemon'),
+    [`--config-file=${join(folder, 'bus.conf')}`, '--nofork', '--print-address'],
+    peers.env,
+  );
+  await bus.line((line) => line.startsWith('unix:'));
+  const daemon = host.spawn(
+    peers.program('avahi-daemon'),
+    ['--no-drop-root', '--no-chroot', '--no-rlimits', '-f', join(folder, 'avahi.conf')],
+    peers.env,
+  );
+  await daemon.line((line) => line.includes('Server startup complete'));
+  return {
+    daemon,
+    async publish(name, type, port, ...txt) {
+      const args = ['-s', name, type, String(port), ...txt];
+      const program = host.spawn(peers.program('avahi-publish'), args, peers.env);
+      await program.line((line) => line.startsWith('Established'));
+      return program;
+    },
+    async browse(type) {
+      const text = await host.exec(peers.program('avahi-browse'), ['-rpt', type], peers.env);
+      return text.split('\n').filter((line) => line.startsWith('='));
+    },
+    watch: (type) => host.spawn(peers.program('avahi-browse'), ['-rp', type], peers.env),
+    async close() {
+      await daemon.kill();
+      await bus.kill();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+const zeroconfScript = `
+import json, socket, sys
+from zeroconf import ServiceBrowser, ServiceInfo, ServiceListener, Zeroconf
+zc = Zeroconf(interfaces=[sys.argv[2]])
+kind = '_lumen._tcp.local.'
+def say(**what): print(json.dumps(what), flush=True)
+if sys.argv[1] == 'browse':
+    class Listener(ServiceListener):
+        def tell(self, event, name):
+            info = zc.get_service_info(kind, name, timeout=3000)
+            if info: say(event=event, name=name, server=info.server, port=info.port, addresses=info.parsed_addresses(),
+                         txt={k.decode(): v and v.decode() for k, v in info.properties.items()})
+        def add_service(self, zc, t, name): self.tell('add', name)
+        def update_service(self, zc, t, name): self.tell('update', name)
+        def remove_service(self, zc, t, name): say(event='remove', name=name)
+    browser = ServiceBrowser(zc, kind, Listener())
+    say(event='ready')
+    sys.stdin.read()
+else:
+    spec = json.loads(sys.argv[3])
+    def info(spec): return ServiceInfo(kind, spec['name'] + '.' + kind, addresses=[socket.inet_aton(a) for a in spec['addresses']],
+                       port=spec['port'], properties=spec['txt'], server=spec['server'])
+    current = info(spec)
+    zc.register_service(current)
+    say(event='registered')
+    for line in sys.stdin:
+        if line.strip() == 'stop': break
+        current = info(json.loads(line))
+        zc.update_service(current)
+        say(event='updated')
+    zc.unregister_service(current)
+zc.close()
+`;
+
+/** What python-zeroconf announces, in the form of Lumen's Python servers. */
+export interface ZeroconfService {
+  readonly name: string;
+  readonly server: string;
+  readonly addresses: readonly string[];
+  readonly port: number;
+  readonly txt: Readonly<Record<string, string>>;
+}
+
+function python(host: Host, peers: DebianRoot, ...args: readonly string[]): HostProcess {
+  const interpreter = onPath('/usr/bin/python3') ?? '/usr/bin/python3';
+  return host.spawn(interpreter, ['-c', zeroconfScript, ...args], peers.env);
+}
+
+/** Announces with python-zeroconf; write JSON for an update, `stop` for a goodbye. */
+export async function zeroconfPublish(
+  host: Host,
+  peers: DebianRoot,
+  address: string,
+  service: ZeroconfService,
+): Promise<HostProcess> {
+  const program = python(host, peers, 'publish', address, JSON.stringify(service));
+  await program.line((line) => line.includes('registered'));
+  return program;
+}
+
+/** Browses with python-zeroconf: JSON lines. */
+export async function zeroconfBrowse(host: Host, peers: DebianRoot, address: string): Promise<HostProcess> {
+  const program = python(host, peers, 'browse', address);
+  await program.line((line) => line.includes('ready'));
+  return program;
+}
