@@ -15,12 +15,14 @@ import type { Connection } from '../core/channel.js';
 import { deadlineWheel } from '../core/deadlineWheel.js';
 import { currentDemand } from '../core/demand.js';
 import { FleetError } from '../core/fleetError.js';
-import type { Health, Node, NodeState } from '../core/node.js';
+import type { Node, NodeState } from '../core/node.js';
 import type { NodeChanges, NodeSet } from '../core/nodeSet.js';
 import type { Outcome } from '../core/nodeStats.js';
 import { requireOption } from '../core/requireOption.js';
 import { retryBudget, type RetryBudgetOptions } from '../core/retryBudget.js';
 import type { Discovery, DiscoveryEvent } from '../discovery/discovery.js';
+import type { HealthTarget, NodeHealth } from '../health/healthCheck.js';
+import { healthOf } from '../health/healthOf.js';
 import { createNodeDirectory } from '../nodes/nodeDirectory.js';
 import { channelPool, type ChannelPoolOptions } from '../transport/channelPool.js';
 
@@ -97,17 +99,11 @@ export interface Engine<C> extends LiveNodes {
   connection(id: string): C | undefined;
 }
 
-/** Watches the health of all nodes, over the connections that there are. */
-export type HealthWatch<C> = (
-  nodes$: Observable<NodeSet>,
-  connection: (id: string) => C | undefined,
-) => Observable<{ readonly id: string; readonly health: Health; readonly reason: string | undefined }>;
-
-/** Starts an engine; `open` makes the connection to a node. */
+/** Starts an engine; `open` makes the connection to a node, `health` watches it. */
 export function createEngine<C extends Connection>(
   options: EngineOptions<C>,
   open: (node: Node) => C,
-  health?: HealthWatch<C>,
+  health?: (target: HealthTarget<C>) => Observable<NodeHealth>,
 ): Engine<C> {
   const { scheduler = asyncScheduler, random = Math.random, service = '', namespace } = options;
   const { calls = {}, use = [], balancer = roundRobin() } = options;
@@ -143,10 +139,16 @@ export function createEngine<C extends Connection>(
     directory.annotate(id, { availability, reason }),
   );
   const follower = nodes$.subscribe({ next: (set) => connections.follow(set), error: () => undefined });
-  const checks = health?.(nodes$, (id) => connections.get(id)).subscribe({
-    next: ({ id, health: found, reason }) => directory.annotate(id, { health: found, reason }),
-    error: () => undefined,
-  });
+  const targetOf = (node: Node): HealthTarget<C> | undefined => {
+    const channel = connections.get(node.id);
+    return channel && { node, channel };
+  };
+  const checks =
+    health &&
+    healthOf(nodes$, targetOf, health).subscribe({
+      next: ({ id, ...found }) => directory.annotate(id, found),
+      error: () => undefined,
+    });
 
   const handler: Handler<C> = compose<C>(
     [...use, deadline(wheel), retry({ budget, scheduler, random })],

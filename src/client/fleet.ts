@@ -9,9 +9,8 @@ import type { Method } from '../core/method.js';
 import type { Node } from '../core/node.js';
 import { rpc } from '../core/rpc.js';
 import type { HealthTarget, NodeHealth } from '../health/healthCheck.js';
-import { healthOf } from '../health/healthOf.js';
 import { asConnectTransport } from './asConnectTransport.js';
-import { createEngine, type EngineCall, type EngineOptions, type HealthWatch, type LiveNodes } from './engine.js';
+import { createEngine, type EngineCall, type EngineOptions, type LiveNodes } from './engine.js';
 
 export interface FleetOptions extends EngineOptions<Channel> {
   /** How to reach the nodes: `grpcTransport()`, `connectTransport()`. */
@@ -75,9 +74,7 @@ export interface Fleet extends LiveNodes {
  */
 export function createFleet(options: FleetOptions): Fleet {
   const { transport, health } = options;
-  const watch: HealthWatch<Channel> | undefined =
-    health && ((nodes$, connection) => healthOf(nodes$, (node) => targetOf(node, connection(node.id)), health));
-  const engine = createEngine<Channel>(options, (node) => transport.open(node), watch);
+  const engine = createEngine<Channel>(options, (node) => transport.open(node), health);
   const fleet: Fleet = {
     nodes$: engine.nodes$,
     changes$: engine.changes$,
@@ -91,10 +88,6 @@ export function createFleet(options: FleetOptions): Fleet {
     [Symbol.asyncDispose]: () => engine.close(),
   };
   return fleet;
-}
-
-function targetOf(node: Node, channel: Channel | undefined): HealthTarget | undefined {
-  return channel && { node, channel };
 }
 
 function engineCall<I, O, R>(spec: CallSpec<I, O, R>): EngineCall<Channel, R> {

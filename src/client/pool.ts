@@ -1,10 +1,11 @@
 /** A pool of anything that there is one of per node: SQL clients, HTTP agents, SDKs. */
 
-import { BehaviorSubject, from, type Observable, type ObservableInput } from 'rxjs';
+import { BehaviorSubject, defaultIfEmpty, from, map, take, type Observable, type ObservableInput } from 'rxjs';
 import type { AttemptContext, CallOptions } from '../call/call.js';
 import type { Connection, ConnectivityState } from '../core/channel.js';
 import type { Node } from '../core/node.js';
-type HealthOptions<C> = any; // TEMP
+import { activeHealth, type ActiveHealthOptions } from '../health/activeHealth.js';
+import type { Verdict } from '../health/healthCheck.js';
 import { createEngine, type EngineOptions, type LiveNodes } from './engine.js';
 
 export interface PoolOptions<T> extends Omit<EngineOptions<Connection>, 'use'> {
@@ -15,7 +16,7 @@ export interface PoolOptions<T> extends Omit<EngineOptions<Connection>, 'use'> {
   /** Asks a resource whether it works: an error means no. Every 10 s, 3 failures out, 2 successes in. */
   readonly probe?: (resource: T) => ObservableInput<unknown>;
   /** When to probe, and what the answers mean. */
-  readonly health?: Omit<HealthOptions<Connection>, 'check'>;
+  readonly health?: ActiveHealthOptions;
 }
 
 /** Options of one use of a pool. */
@@ -65,11 +66,10 @@ type Emitted<R> = R extends string ? R : R extends ObservableInput<infer V> ? V 
  * @throws FleetError `INVALID_OPTION`, naming the option.
  */
 export function createPool<T>(options: PoolOptions<T>): Pool<T> {
-  const { open, close, probe, health } = options;
-  const engine = createEngine<Held<T>>(
-    options as EngineOptions<Held<T>>,
-    (node) => new Held(open(node), close),
-  );
+  const { open, close, probe, health, scheduler, random } = options;
+  const check =
+    probe && activeHealth<Held<T>>(({ channel }) => probed(probe(channel.value)), { scheduler, random, ...health });
+  const engine = createEngine<Held<T>>(options as EngineOptions<Held<T>>, (node) => new Held(open(node), close), check);
   const pool: Pool<T> = {
     nodes$: engine.nodes$,
     changes$: engine.changes$,
@@ -96,6 +96,15 @@ export function createPool<T>(options: PoolOptions<T>): Pool<T> {
     [Symbol.asyncDispose]: () => engine.close(),
   };
   return pool;
+}
+
+/** Whatever a probe answers is good; an error is not. */
+function probed(answer: ObservableInput<unknown>): Observable<Verdict> {
+  return from(answer).pipe(
+    take(1),
+    map(() => ({ serving: true })),
+    defaultIfEmpty({ serving: true }),
+  );
 }
 
 function invoke(resource: unknown, key: string, args: unknown[]): ObservableInput<unknown> {

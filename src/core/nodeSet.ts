@@ -73,14 +73,15 @@ export class NodeSet {
     return this.#owned().has(id);
   }
 
-  /** With these nodes added, or put in the place of those with the same ids. */
+  /** With these nodes added, or put in the place of those with the same ids. Of several with one id the last counts. */
   with(...changed: readonly Node[]): NodeSet {
     if (changed.length === 0) return this;
+    const latest = changed.length === 1 ? changed : new Map(changed.map((node) => [node.id, node])).values();
     const index = this.#takeIndex();
     const added: Node[] = [];
     const updated: Node[] = [];
     const replacements = new Map<Node, Node>();
-    for (const node of changed) {
+    for (const node of latest) {
       const before = index.get(node.id);
       if (before) {
         replacements.set(before, node);
@@ -102,7 +103,7 @@ export class NodeSet {
 
   /** Without the nodes of these ids. */
   without(...ids: readonly string[]): NodeSet {
-    const removed = ids.map((id) => this.get(id)).filter((node) => node !== undefined);
+    const removed = [...new Set(ids)].map((id) => this.get(id)).filter((node) => node !== undefined);
     if (removed.length === 0) return this;
     const index = this.#takeIndex();
     for (const { id } of removed) index.delete(id);

@@ -8,6 +8,7 @@
 
 import { asyncScheduler, catchError, defer, of, repeat, switchMap, timeout, timer } from 'rxjs';
 import type { Observable, SchedulerLike } from 'rxjs';
+import type { Channel } from '../core/channel.js';
 import { requireOption } from '../core/requireOption.js';
 import { failedVerdict, type HealthCheck, type HealthTarget, type NodeHealth } from './healthCheck.js';
 import { judged, type JudgedOptions } from './judged.js';
@@ -39,10 +40,10 @@ export interface ActiveHealthOptions extends JudgedOptions {
  * @throws FleetError `INVALID_OPTION` for a time under 1 ms (`initialJitterMs`: under 0), a jitter outside 0 to 1, or
  *   a threshold under 1.
  */
-export function activeHealth(
-  check: HealthCheck,
+export function activeHealth<C = Channel>(
+  check: HealthCheck<C>,
   options: ActiveHealthOptions = {},
-): (target: HealthTarget) => Observable<NodeHealth> {
+): (target: HealthTarget<C>) => Observable<NodeHealth> {
   const { intervalMs = 10_000, timeoutMs = 5_000, initialJitterMs = 1_000, jitter = 0.1 } = options;
   const { scheduler = asyncScheduler, random = Math.random } = options;
   requireOption(intervalMs >= 1, 'intervalMs', 'at least 1', intervalMs);

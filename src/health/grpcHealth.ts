@@ -90,7 +90,7 @@ export function grpcHealth(options: GrpcHealthOptions = {}): HealthCheck {
       );
     });
 
-  return ({ channel }) => (watchless.has(channel) ? checked(channel) : watched(channel));
+  return ({ channel }) => defer(() => (watchless.has(channel) ? checked(channel) : watched(channel)));
 }
 
 const watchEnded = throwError(() => new FleetError('UNAVAILABLE', 'the node ended the watch of its health'));

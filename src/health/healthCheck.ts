@@ -5,10 +5,10 @@ import type { Channel } from '../core/channel.js';
 import { FleetError } from '../core/fleetError.js';
 import type { Health, Node } from '../core/node.js';
 
-/** A node, and the channel over which it can be asked. */
-export interface HealthTarget {
+/** A node, and the channel (or whatever else is held of it) by which it can be asked. */
+export interface HealthTarget<C = Channel> {
   readonly node: Node;
-  readonly channel: Channel;
+  readonly channel: C;
 }
 
 /** What one look at a node found. */
@@ -29,7 +29,7 @@ export interface Verdict {
  * One that completes is asked again after the interval. One that stays open (a watch, or a node of which nothing more
  * can be learnt) is not. An error counts as a verdict that the node does not serve.
  */
-export type HealthCheck = (target: HealthTarget) => Observable<Verdict>;
+export type HealthCheck<C = Channel> = (target: HealthTarget<C>) => Observable<Verdict>;
 
 /** What the client holds of a node's health. */
 export interface NodeHealth {

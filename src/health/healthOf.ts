@@ -1,6 +1,7 @@
 /** The health of a whole set of nodes, as it changes. */
 
 import { Observable, type Subscription } from 'rxjs';
+import type { Channel } from '../core/channel.js';
 import { sameAddress, type Address } from '../core/address.js';
 import { FleetError } from '../core/fleetError.js';
 import type { Node } from '../core/node.js';
@@ -32,10 +33,10 @@ interface Checked {
  * @param target The node with its channel; undefined leaves it unchecked.
  * @param check Such as `activeHealth(grpcHealth())`.
  */
-export function healthOf(
+export function healthOf<C = Channel>(
   nodes$: Observable<NodeSet>,
-  target: (node: Node) => HealthTarget | undefined,
-  check: (target: HealthTarget) => Observable<NodeHealth>,
+  target: (node: Node) => HealthTarget<C> | undefined,
+  check: (target: HealthTarget<C>) => Observable<NodeHealth>,
 ): Observable<HealthChange> {
   return new Observable((subscriber) => {
     const running = new Map<string, Checked>();

@@ -33,6 +33,8 @@ export interface GenerateTextOptions extends TaskOptions {
   readonly maxTokens?: number;
   /** How freely it chooses, from 0; goes as meta `temperature`. */
   readonly temperature?: number;
+  /** Equal seeds give equal texts, on nodes that can; goes as meta `seed`. */
+  readonly seed?: number;
 }
 
 export interface InferAllOptions extends InferOptions {
@@ -206,7 +208,7 @@ export function createLumenClient(options: LumenClientOptions = {}): LumenClient
     classify: (payload, mime, own = {}) => work('classify', { payload, mime }, own, classification),
     ocr: (payload, mime, own = {}) => work('ocr', { payload, mime }, own, ocrText),
     recognizeFaces: (payload, mime, own = {}) => work('recognizeFaces', { payload, mime }, own, faces),
-    generateText: (payload, { maxTokens, temperature, meta, ...own } = {}) =>
+    generateText: (payload, { maxTokens, temperature, seed, meta, ...own } = {}) =>
       work(
         'generateText',
         { payload, mime: 'text/plain' },
@@ -216,6 +218,7 @@ export function createLumenClient(options: LumenClientOptions = {}): LumenClient
             ...meta,
             ...(maxTokens === undefined ? {} : { max_tokens: String(maxTokens) }),
             ...(temperature === undefined ? {} : { temperature: String(temperature) }),
+            ...(seed === undefined ? {} : { seed: String(seed) }),
           },
         },
         texts,

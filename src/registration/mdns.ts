@@ -29,7 +29,10 @@ export interface AdvertiseOptions {
   /** How often the interfaces of the machine are looked over, in milliseconds. Default 2,000. */
   readonly interfacePollMs?: number;
   /** Told of socket failures and unreadable packets, none of which ends the announcement. */
-  readonly onEvent?: (event: { readonly type: 'skipped' | 'disconnected' | 'connected'; readonly message: string }) => void;
+  readonly onEvent?: (event: {
+    readonly type: 'skipped' | 'disconnected' | 'connected';
+    readonly message: string;
+  }) => void;
   readonly scheduler?: SchedulerLike;
   readonly random?: () => number;
 }

@@ -87,10 +87,8 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
     async close() {
       listener.close();
       injector.drain(10_000);
-      await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
-      // A reset would overtake the last answers.
-      for (const socket of sockets) socket.end();
       await Promise.all([...sockets].map((socket) => (socket.closed ? undefined : once(socket, 'close'))));
+      server.forceShutdown();
     },
   };
 }

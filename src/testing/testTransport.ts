@@ -84,7 +84,7 @@ export function testTransport(
 
     test('a server stream comes in order and complete', async ({ channel }) => {
       const call = stream(channel, { name: 'Ada', replies: 500 });
-      equal((await call.ended).code, 'OK');
+      equal((await call.ended).code, 'OK', call.status?.message);
       deepStrictEqual(
         call.messages.map(({ seq }) => seq),
         [...Array(500).keys()],
@@ -110,7 +110,7 @@ export function testTransport(
           await call.received(i);
         }
         call.call.halfClose();
-        equal((await call.ended).code, 'OK');
+        equal((await call.ended).code, 'OK', call.status?.message);
         deepStrictEqual(
           call.messages.map(({ text }) => text),
           ['1', '2', '3', '4', '5'],
@@ -206,7 +206,7 @@ export function testTransport(
       call.call.request(1);
       await call.received(3);
       call.call.request(Infinity);
-      equal((await call.ended).code, 'OK');
+      equal((await call.ended).code, 'OK', call.status?.message);
       deepStrictEqual(
         call.messages.map(({ seq }) => seq),
         [...Array(total).keys()],
@@ -217,7 +217,7 @@ export function testTransport(
       const call = new RecordedCall(channel, lotsOfReplies);
       call.call.send(lotsOfReplies.message({ replies: 0 }));
       call.call.halfClose();
-      equal((await call.ended).code, 'OK');
+      equal((await call.ended).code, 'OK', call.status?.message);
     });
 
     test(
@@ -242,7 +242,7 @@ export function testTransport(
         node.listen();
         await until(() => call.drains > drains, 'drain comes');
         call.call.halfClose();
-        equal((await call.ended).code, 'OK');
+        equal((await call.ended).code, 'OK', call.status?.message);
         equal(call.messages.length, sent);
       },
       'bidiStreaming',
@@ -269,7 +269,7 @@ export function testTransport(
 
     test('what came before an error is handed out before it', async ({ channel }) => {
       const call = stream(channel, { name: 'fail', replies: 0 });
-      equal((await call.ended).code, 'ABORTED');
+      equal((await call.ended).code, 'ABORTED', call.status?.message);
       match(call.status!.message, /broke off/);
     });
 

@@ -22,6 +22,7 @@ import { emptyMetadata, type Metadata, type MetadataValue } from '../core/metada
 import type { Method } from '../core/method.js';
 import type { Node } from '../core/node.js';
 import { requireOption } from '../core/requireOption.js';
+import { dialFailure } from './dialFailure.js';
 import { Dialer, type Dial, type DialEvents, type Session } from './dialer.js';
 import { dialSocket, Http2Session, originOf, tlsOptionsOf } from './http2Session.js';
 import { resolveTransportOptions, type ResolvedTransportOptions, type TransportOptions } from './transportOptions.js';
@@ -186,7 +187,7 @@ function probeSocket(
     probe.destroy();
     events.ready(session());
   });
-  probe.on('error', (error) => events.failed(error.message));
+  probe.on('error', (error) => events.failed(dialFailure(error.message, options)));
   return probe;
 }
 
@@ -270,6 +271,13 @@ class ConnectCall<I, O> implements ActiveCall<I>, AsyncIterableIterator<I> {
       this.#held = false;
       this.sink.drain();
     });
+  }
+
+  /** The wire takes no more requests; why, the answer tells. */
+  throw(error: unknown): Promise<IteratorResult<I>> {
+    this.#queue = [];
+    this.#halfClosed = true;
+    return Promise.reject(error);
   }
 
   [Symbol.asyncIterator](): this {

@@ -13,6 +13,7 @@ import { FleetError } from '../core/fleetError.js';
 import { emptyMetadata, type Metadata, type MetadataValue } from '../core/metadata.js';
 import type { Method } from '../core/method.js';
 import type { Node } from '../core/node.js';
+import { dialFailure } from './dialFailure.js';
 import { Dialer, type Dial, type Session } from './dialer.js';
 import { resolveTransportOptions, type ResolvedTransportOptions, type TransportOptions } from './transportOptions.js';
 import { WaitingCall } from './waitingCall.js';
@@ -157,12 +158,7 @@ function whyFailed(channel: grpc.Channel, options: ResolvedTransportOptions, tel
     onReceiveMessage() {},
     onReceiveStatus({ details }) {
       const reason = /Last error: (?:\w*Error: )?(.*?)(?: \(\d{4}-\d\d-\d\dT[^)]*\))?\. Resolution note/s.exec(details);
-      const text = reason?.[1] ?? details;
-      tell(
-        options.tls && /certif|self.signed|altname/i.test(text)
-          ? `TLS failed, check tls.ca and tls.serverName: ${text}`
-          : text,
-      );
+      tell(dialFailure(reason?.[1] ?? details, options));
     },
   });
 }

@@ -4,15 +4,16 @@ import * as http2 from 'node:http2';
 import * as net from 'node:net';
 import * as tls from 'node:tls';
 import { isIPv6, type Address } from '../core/address.js';
+import { dialFailure } from './dialFailure.js';
 import type { DialEvents, Session } from './dialer.js';
 import type { ResolvedTransportOptions } from './transportOptions.js';
 
-/** One connection; `session` is usable once `ready` was told. */
+/** One connection; it takes requests once `ready` was told. */
 export class Http2Session implements Session {
   /** `http://host:port`, with the address that was dialled. */
   readonly origin: string;
-  readonly session: http2.ClientHttp2Session;
   readonly #socket: net.Socket;
+  #session: http2.ClientHttp2Session | undefined;
   #ready = false;
   #over = false;
   #error: string | undefined;
@@ -27,16 +28,14 @@ export class Http2Session implements Session {
   ) {
     this.origin = originOf(address, options);
     this.#socket = dialSocket(address, options);
-    this.session = http2.connect(this.origin, {
-      createConnection: () => this.#socket,
-      maxSessionMemory: 1_000_000,
+    this.#socket.once(options.tls ? 'secureConnect' : 'connect', () => this.#connected());
+    this.#socket.on('error', (error: Error) => {
+      this.#error ??= error.message;
+      // A node that refuses our certificate does so after the handshake, and the socket does not end of itself.
+      this.#socket.destroy();
+      this.#lost();
     });
-    // An idle connection is no reason for a program to stay; a dial and a call are.
-    this.session.once('remoteSettings', () => this.#opened());
-    this.session.once('goaway', () => this.#lost());
-    this.session.on('error', (error: Error) => (this.#error ??= error.message));
-    this.#socket.on('error', (error: Error) => (this.#error ??= error.message));
-    this.session.once('close', () => this.#lost());
+    this.#socket.once('close', () => this.#lost());
   }
 
   /**
@@ -45,10 +44,11 @@ export class Http2Session implements Session {
    * @throws when the connection is no more.
    */
   request(headers: http2.OutgoingHttpHeaders): http2.ClientHttp2Stream {
-    const stream = this.session.request(headers);
-    if (++this.#streams === 1) this.session.ref();
+    const session = this.#session!;
+    const stream = session.request(headers);
+    if (++this.#streams === 1) session.ref();
     stream.once('close', () => {
-      if (--this.#streams === 0 && !this.session.destroyed) this.session.unref();
+      if (--this.#streams === 0 && !session.destroyed) session.unref();
     });
     return stream;
   }
@@ -60,27 +60,39 @@ export class Http2Session implements Session {
 
   retire(ended: () => void): void {
     clearTimeout(this.#ping);
-    if (this.session.destroyed) ended();
-    else {
-      this.session.once('close', ended);
-      this.session.close();
-    }
+    const session = this.#session!;
+    if (session.destroyed) return ended();
+    session.once('close', ended);
+    session.close();
   }
 
   close(): void {
     this.#over = true;
     clearTimeout(this.#ping);
+    if (!this.#ready) {
+      this.#session?.destroy();
+      this.#socket.destroy();
+      return;
+    }
     // What was just reset still leaves, then the socket goes whatever the node says.
-    if (this.#ready) this.session.close();
-    else this.session.destroy();
-    if (this.#ready) setTimeout(() => this.#socket.destroy(), hangUpMs).unref();
-    else this.#socket.destroy();
+    this.#session!.close();
+    setTimeout(() => this.#socket.destroy(), hangUpMs).unref();
+  }
+
+  #connected(): void {
+    const session = http2.connect(this.origin, { createConnection: () => this.#socket, maxSessionMemory: 1_000_000 });
+    this.#session = session;
+    session.once('remoteSettings', () => this.#opened());
+    session.once('goaway', () => this.#lost());
+    session.on('error', (error: Error) => (this.#error ??= error.message));
+    session.once('close', () => this.#lost());
   }
 
   #opened(): void {
     if (this.#over) return;
     this.#ready = true;
-    this.session.unref();
+    // An idle connection is no reason for a program to stay; a dial and a call are.
+    this.#session!.unref();
     this.alive();
     this.#keepAlive();
     this.events.ready(this);
@@ -91,9 +103,9 @@ export class Http2Session implements Session {
     this.#over = true;
     clearTimeout(this.#ping);
     if (this.#ready) return this.events.lost();
+    this.#session?.destroy();
     const reason = this.#error ?? 'the connection was closed during the HTTP/2 handshake';
-    const tlsFailed = this.options.tls && /certif|self.signed|altname/i.test(reason);
-    this.events.failed(tlsFailed ? `TLS failed, check tls.ca and tls.serverName: ${reason}` : reason);
+    this.events.failed(dialFailure(reason, this.options));
   }
 
   /** Pings after `keepaliveMs` without a byte read, by gRFC A8. */
@@ -107,10 +119,11 @@ export class Http2Session implements Session {
       return;
     }
     this.alive();
+    const session = this.#session!;
     if (keepaliveWithoutCalls || this.#streams > 0) {
-      const timeout = setTimeout(() => this.session.destroy(new Error('no answer to a ping')), keepaliveTimeoutMs);
+      const timeout = setTimeout(() => session.destroy(new Error('no answer to a ping')), keepaliveTimeoutMs);
       timeout.unref();
-      this.session.ping(() => clearTimeout(timeout));
+      session.ping(() => clearTimeout(timeout));
     }
     this.#keepAlive();
   }

@@ -47,7 +47,12 @@ export async function debian(
     const libraries = ['usr/lib', 'lib'].flatMap((folder) => {
       const path = join(root, folder);
       if (!existsSync(path)) return [];
-      return [path, ...readdirSync(path).filter((name) => name.endsWith('-linux-gnu')).map((name) => join(path, name))];
+      return [
+        path,
+        ...readdirSync(path)
+          .filter((name) => name.endsWith('-linux-gnu'))
+          .map((name) => join(path, name)),
+      ];
     });
     env.LD_LIBRARY_PATH = [...libraries, process.env.LD_LIBRARY_PATH].filter(Boolean).join(':');
     env.PYTHONPATH = join(root, 'usr/lib/python3/dist-packages');
@@ -82,7 +87,11 @@ async function unpacked(packages: readonly string[]): Promise<string> {
   mkdirSync(base, { recursive: true });
   // What the machine has decides what a package still needs, so a changed machine unpacks anew.
   const { stdout: installed } = await run('dpkg-query', ['-W'], { maxBuffer: 1 << 24 });
-  const key = createHash('sha256').update([...packages].sort().join(' ')).update(installed).digest('hex').slice(0, 12);
+  const key = createHash('sha256')
+    .update([...packages].sort().join(' '))
+    .update(installed)
+    .digest('hex')
+    .slice(0, 12);
   const root = join(base, `${packages[0]}-${key}`);
   if (existsSync(root)) return root;
 
@@ -118,7 +127,9 @@ async function unpacked(packages: readonly string[]): Promise<string> {
     }
     return root;
   } catch (error) {
-    const lines = String((error as { stderr?: string }).stderr || error).trim().split('\n');
+    const lines = String((error as { stderr?: string }).stderr || error)
+      .trim()
+      .split('\n');
     throw new Error(`${packages.join(', ')}: ${lines.at(-1)}`);
   } finally {
     rmSync(work, { recursive: true, force: true });

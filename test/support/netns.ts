@@ -42,10 +42,12 @@ export async function createHost(name: string): Promise<Host> {
   if (!unshare || !nsenter) throw new Error('no unshare and nsenter on PATH');
   const set = `set -e; ${ip} link set lo up; mount -t tmpfs none /run; mkdir /run/dbus; echo ready; exec cat`;
   const holder = started(spawn(unshare, ['-nm', 'sh', '-c', set], { stdio: 'pipe' }));
-  await holder.line((line) => line === 'ready', 5_000).catch(async (error: Error) => {
-    await holder.kill('SIGKILL');
-    throw new Error(`no namespaces here: ${holder.lines.join(' ') || error.message}`);
-  });
+  await holder
+    .line((line) => line === 'ready', 5_000)
+    .catch(async (error: Error) => {
+      await holder.kill('SIGKILL');
+      throw new Error(`no namespaces here: ${holder.lines.join(' ') || error.message}`);
+    });
   const pid = holder.child.pid!;
   const inside = ['-t', String(pid), '-n', '-m', `--wd=${home}`];
   const processes: HostProcess[] = [];
@@ -109,7 +111,8 @@ function started(child: ChildProcess): HostProcess {
           clearTimeout(timer);
           watchers.delete(check);
           if (found) resolve(found);
-          else reject(new Error(`${child.spawnargs.slice(-4).join(' ')} ended; it said:\n${lines.slice(-20).join('\n')}`));
+          else
+            reject(new Error(`${child.spawnargs.slice(-4).join(' ')} ended; it said:\n${lines.slice(-20).join('\n')}`));
           return true;
         };
         const timer = setTimeout(() => {

@@ -16,20 +16,22 @@ afterEach(async () => {
   await greeter?.close(100);
 });
 
+type Init = Record<string, unknown>;
+
 const codec = (method: DescMethod) => ({
   path: `/demo.Greeter/${method.name}`,
-  write: (init: object) => Buffer.from(toBinary(method.input, create(method.input, init))),
+  write: (init: Init) => Buffer.from(toBinary(method.input, create(method.input, init))),
   read: (bytes: Buffer) => fromBinary(method.output, bytes) as never,
 });
-function sayHello(init: object): Promise<{ message: string; payload: Uint8Array; node: string }> {
+function sayHello(init: Init): Promise<{ message: string; payload: Uint8Array; node: string }> {
   const { path, write, read } = codec(Greeter.method.sayHello);
   return new Promise((resolve, reject) =>
     client.makeUnaryRequest(path, write, read, init, (error, reply) => (error ? reject(error) : resolve(reply!))),
   );
 }
-function replies(init: object) {
+function replies(init: Init) {
   const { path, write, read } = codec(Greeter.method.lotsOfReplies);
-  return client.makeServerStreamRequest<object, { seq: number }>(path, write, read, init);
+  return client.makeServerStreamRequest<Init, { seq: number }>(path, write, read, init);
 }
 
 describe('the Greeter', () => {
@@ -73,7 +75,7 @@ describe('the Greeter', () => {
   it('echoes a chat and joins greetings', async () => {
     await start();
     const chat = codec(Greeter.method.chat);
-    const duplex = client.makeBidiStreamRequest<object, { text: string }>(chat.path, chat.write, chat.read);
+    const duplex = client.makeBidiStreamRequest<Init, { text: string }>(chat.path, chat.write, chat.read);
     const texts: string[] = [];
     duplex.on('data', ({ text }) => {
       texts.push(text);
@@ -86,7 +88,7 @@ describe('the Greeter', () => {
 
     const greetings = codec(Greeter.method.lotsOfGreetings);
     const reply = await new Promise<{ message: string; seq: number }>((resolve, reject) => {
-      const stream = client.makeClientStreamRequest<object, { message: string; seq: number }>(
+      const stream = client.makeClientStreamRequest<Init, { message: string; seq: number }>(
         greetings.path,
         greetings.write,
         greetings.read,

@@ -13,16 +13,17 @@ import {
   timer,
   type SchedulerLike,
 } from 'rxjs';
-import { createNode, updateNode, type Node } from '../../core/node.js';
 import { NodeSet } from '../../core/nodeSet.js';
 import type { DiscoveryEvent } from '../discovery.js';
+import { createAdmission } from './admission.js';
 import { encodePacket } from './encode.js';
 import { FollowUps } from './followUps.js';
 import { openGroup, type Network } from './group.js';
-import { readInstance, type Place } from './instance.js';
+import type { Place } from './instance.js';
+import { InstanceIndex } from './instanceIndex.js';
 import type { Link } from './links.js';
-import { instanceName, instanceOf, isName, nameKey } from './name.js';
-import { packetOf, type MdnsRecord, type Packet, type Question } from './packet.js';
+import { clip, nameKey } from './name.js';
+import { packetOf, type Packet, type Question } from './packet.js';
 import { querySchedule, startDelay } from './querySchedule.js';
 import { RecordCache } from './recordCache.js';
 
@@ -43,38 +44,24 @@ export interface BrowseOptions {
   readonly random: () => number;
 }
 
-/** An instance that a PTR record names. */
-interface Instance {
-  readonly id: string;
-  readonly name: string;
-  hosts: readonly string[];
-  node: Node | undefined;
-  /** What the node was made of, to tell whether anything has changed. */
-  print: string;
-}
-
 /** Longest sleep of a timer, in milliseconds; the runtime's own limit is higher. */
 const maxSleepMs = 3_600_000;
 /** What each record has, at least, to be confirmed after a time without any interface, in milliseconds. */
 const returnGraceMs = 10_000;
-/** Other services are told of once each, up to this many. */
-const maxForeign = 100;
 
 /** See `mdns()` for what it promises. */
 export function browse(options: BrowseOptions): Observable<NodeSet> {
   return new Observable((subscriber) => {
-    const { service, type, network, scheduler, random, reconfirmMs } = options;
-    const typeKey = nameKey(type);
-    const cache = new RecordCache(options.maxRecords, random);
+    const { service, type, network, scheduler, random, reconfirmMs, maxRecords } = options;
+    const cache = new RecordCache(maxRecords, random);
     const followUps = new FollowUps(random);
-    const instances = new Map<string, Instance>();
-    const byHost = new Map<string, Set<string>>();
     const places = new Map<string, Place>();
+    const place = (link: string): Place => places.get(link) ?? { networks: [], loopback: false };
+    const instances = new InstanceIndex({ service, type, cache, followUps, place });
+    /** Until when the question about a node is open, by its id. */
     const doubted = new Map<string, number>();
-    const foreign = new Set<string>();
     const restart$ = new Subject<boolean>();
     const life = new Subscription();
-    let dirty = new Set<string>();
     let set = NodeSet.empty;
     let emitted = false;
     let alarm: Subscription | undefined;
@@ -89,10 +76,17 @@ export function browse(options: BrowseOptions): Observable<NodeSet> {
         subscriber.error(error);
       }
     };
-    const emit = (): void => {
+    const emit = (next: NodeSet): void => {
+      set = next;
       emitted = true;
       subscriber.next(set);
     };
+    const admits = createAdmission({
+      type,
+      skipped: (message) => tell('skipped', message),
+      // Addresses may come before the SRV record that names their host, but must not crowd the others out.
+      hostWanted: (host) => instances.hasHost(host) || cache.size < maxRecords / 2,
+    });
 
     const ask = (questions: readonly Question[]): void => {
       if (questions.length === 0) return;
@@ -109,10 +103,11 @@ export function browse(options: BrowseOptions): Observable<NodeSet> {
       if (packet.kind !== 'response') return;
       const now = scheduler.now();
       for (const record of [...packet.answers, ...packet.additionals]) {
-        if (!isOurs(record)) continue;
+        if (!admits(record)) continue;
         const heard = cache.add(record, link.name, now);
-        if (heard === 'full') tell('skipped', `${options.maxRecords} records are known; "${clip(record.name)}" is one too many`);
-        if (heard === 'new' || heard === 'dying') touch(record);
+        if (heard === 'full')
+          tell('skipped', `${maxRecords} records are known; "${clip(record.name)}" is one too many`);
+        if (heard === 'new' || heard === 'dying') instances.touch(record);
         if (record.type === 'PTR' && record.ttl > 0) followUps.again(nameKey(record.target), now);
       }
       settle();
@@ -120,40 +115,17 @@ export function browse(options: BrowseOptions): Observable<NodeSet> {
 
     /** Brings the instances that something was heard of up to date, and emits the set if it is another now. */
     const settle = (): void => {
-      if (dirty.size > 0) {
-        const now = scheduler.now();
-        const named = new Map<string, string>();
-        for (const { record } of cache.get(type, 'PTR')) {
-          if (record.type === 'PTR') named.set(nameKey(record.target), record.target);
-        }
-        const changed: Node[] = [];
-        const gone: string[] = [];
-        const keys = dirty;
-        dirty = new Set();
-        for (const key of keys) {
-          const name = named.get(key);
-          const before = instances.get(key)?.node;
-          const after = name === undefined ? forget(key) : read(key, name, now);
-          if (after && after !== before) changed.push(after);
-          else if (!after && before) gone.push(before.id);
-        }
-        const next = set.with(...changed).without(...gone);
-        if (next !== set) {
-          set = next;
-          emit();
-        }
-      }
+      const { changed, gone } = instances.settle(scheduler.now());
+      for (const id of gone) doubted.delete(id);
+      const next = set.with(...changed).without(...gone);
+      if (next !== set) emit(next);
       arm();
     };
 
-    const wanted = (record: MdnsRecord): boolean =>
-      record.type === 'PTR' ||
-      (record.type === 'SRV' || record.type === 'TXT' ? instances : byHost).has(nameKey(record.name));
-
     const wake = (): void => {
       const now = scheduler.now();
-      const { expired, ask: refresh } = cache.due(now, wanted);
-      for (const { record } of expired) touch(record);
+      const { expired, ask: refresh } = cache.due(now, (record) => instances.concerns(record));
+      for (const { record } of expired) instances.touch(record);
       const { ask: missing, gaveUp } = followUps.due(now);
       ask([...refresh, ...missing]);
       for (const { subject, question } of gaveUp) {
@@ -177,27 +149,19 @@ export function browse(options: BrowseOptions): Observable<NodeSet> {
     /** RFC 6762, 10.4: asks twice, and drops what nobody answers for. */
     const reconfirm = (id: string): void => {
       const now = scheduler.now();
-      const key = nameKey(instanceName(id, type));
-      const instance = instances.get(key);
-      if (!instance || cutOff || (doubted.get(key) ?? 0) > now) return;
-      doubted.set(key, now + reconfirmMs);
-      const pointers = cache.get(type, 'PTR').filter((e) => e.record.type === 'PTR' && nameKey(e.record.target) === key);
-      const services = cache.get(instance.name, 'SRV');
-      const addresses = instance.hosts.flatMap((host) => [...cache.get(host, 'A'), ...cache.get(host, 'AAAA')]);
-      cache.doubt([...pointers, ...services, ...addresses], now + reconfirmMs);
-      const questions: Question[] = [
-        { name: type, type: 'PTR' },
-        { name: instance.name, type: 'SRV' },
-        ...instance.hosts.flatMap((name): Question[] => [{ name, type: 'A' }, { name, type: 'AAAA' }]),
-      ];
-      life.add(timer(startDelay(random), reconfirmMs / 4, scheduler).pipe(take(2)).subscribe(() => ask(questions)));
+      const evidence = instances.evidence(id);
+      if (!evidence || cutOff || (doubted.get(id) ?? 0) > now) return;
+      doubted.set(id, now + reconfirmMs);
+      cache.doubt(evidence.records, now + reconfirmMs);
+      const twice = timer(startDelay(random), reconfirmMs / 4, scheduler).pipe(take(2));
+      life.add(twice.subscribe(() => ask(evidence.questions)));
       arm();
     };
 
     /** Silence means "nobody" only when it has lasted, and nothing that was heard is still being asked about. */
     const sayIfNobody = timer(options.initialWindowMs, options.initialWindowMs, scheduler).pipe(
       takeWhile(() => !emitted),
-      tap(() => !cutOff && followUps.nextAt === Infinity && emit()),
+      tap(() => !cutOff && followUps.nextAt === Infinity && emit(set)),
     );
     const asking = querySchedule({ ...intervals(options), scheduler, random }).pipe(
       tap(() => ask([{ name: type, type: 'PTR' }])),
@@ -213,10 +177,7 @@ export function browse(options: BrowseOptions): Observable<NodeSet> {
           if (cutOff) {
             cutOff = false;
             cache.revive(scheduler.now(), scheduler.now() + returnGraceMs);
-            if (set.stale) {
-              set = set.withStale(undefined);
-              emit();
-            }
+            if (set.stale) emit(set.withStale(undefined));
           }
           restart$.next(true);
           arm();
@@ -225,10 +186,7 @@ export function browse(options: BrowseOptions): Observable<NodeSet> {
           if (left > 0) return;
           cutOff = true;
           restart$.next(false);
-          if (emitted) {
-            set = set.withStale({ since: scheduler.now(), reason });
-            emit();
-          }
+          if (emitted) emit(set.withStale({ since: scheduler.now(), reason }));
           arm();
         },
         packet: hear,
@@ -246,9 +204,4 @@ export function browse(options: BrowseOptions): Observable<NodeSet> {
 
 function intervals({ initialQueryIntervalMs, maxQueryIntervalMs }: BrowseOptions) {
   return { initialIntervalMs: initialQueryIntervalMs, maxIntervalMs: maxQueryIntervalMs };
-}
-
-/** A name from the network, for a message: short, and without control characters. */
-function clip(text: string): string {
-  return text.replace(/\p{C}/gu, '\uFFFD').slice(0, 100);
 }

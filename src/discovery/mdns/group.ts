@@ -122,7 +122,9 @@ export function openGroup(
       if (!member.socket && member.retryAt <= scheduler.now()) open(member);
     }
     if (wanted.size === 0 && !alone) {
-      const which = network.interfaces ? `none of the interfaces ${network.interfaces.join(', ')} is` : 'no interface is';
+      const which = network.interfaces
+        ? `none of the interfaces ${network.interfaces.join(', ')} is`
+        : 'no interface is';
       handlers.event({ type: 'disconnected', message: `${which} up` });
     }
     alone = wanted.size === 0;

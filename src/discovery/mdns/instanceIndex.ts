@@ -80,13 +80,17 @@ export class InstanceIndex {
   }
 
   /** Everything that says that this instance is there, and how to ask for it; undefined when it is not known. */
-  evidence(id: string): { readonly records: readonly CachedRecord[]; readonly questions: readonly Question[] } | undefined {
+  evidence(
+    id: string,
+  ): { readonly records: readonly CachedRecord[]; readonly questions: readonly Question[] } | undefined {
     const { cache, type } = this.#options;
     const key = nameKey(instanceName(id, type));
     const instance = this.#instances.get(key);
     if (!instance) return undefined;
     const { name, hosts } = instance;
-    const pointers = cache.get(type, 'PTR').filter(({ record }) => record.type === 'PTR' && nameKey(record.target) === key);
+    const pointers = cache
+      .get(type, 'PTR')
+      .filter(({ record }) => record.type === 'PTR' && nameKey(record.target) === key);
     const addresses = hosts.flatMap((host) => [...cache.get(host, 'A'), ...cache.get(host, 'AAAA')]);
     return {
       records: [...pointers, ...cache.get(name, 'SRV'), ...addresses],

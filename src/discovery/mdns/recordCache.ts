@@ -111,7 +111,10 @@ export class RecordCache {
    * Drops what has run out, and tells it; and tells which questions keep alive what `wanted` says is still of
    * interest.
    */
-  due(now: number, wanted: (record: MdnsRecord) => boolean): { expired: readonly CachedRecord[]; ask: readonly Question[] } {
+  due(
+    now: number,
+    wanted: (record: MdnsRecord) => boolean,
+  ): { expired: readonly CachedRecord[]; ask: readonly Question[] } {
     const expired: CachedRecord[] = [];
     const ask = new Map<string, Question>();
     this.#nextAt = Infinity;

@@ -138,7 +138,9 @@ export function announce(instance$: Observable<ServiceInstance>, options: Announ
       }
       const before = claim;
       const sameName =
-        before && before.instance.name === instance.name && nameKey(before.instance.service) === nameKey(instance.service);
+        before &&
+        before.instance.name === instance.name &&
+        nameKey(before.instance.service) === nameKey(instance.service);
       if (!sameName) withdraw();
       outdate();
       claim = {

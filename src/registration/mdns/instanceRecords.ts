@@ -40,13 +40,19 @@ const maxTextBytes = 8_000;
 /** @throws FleetError `INVALID_OPTION` naming the field that is senseless. */
 export function requireInstance(instance: ServiceInstance, domain: string): void {
   const { service, name, port, host, addresses, txt } = instance;
-  requireOption(serviceType(service, domain) !== undefined, 'service', 'a name such as "lumen" or "_lumen._tcp"', service);
+  requireOption(
+    serviceType(service, domain) !== undefined,
+    'service',
+    'a name such as "lumen" or "_lumen._tcp"',
+    service,
+  );
   const bytes = Buffer.byteLength(name);
   requireOption(bytes > 0 && bytes <= maxInstanceBytes && !/\p{Cc}/u.test(name), 'name', '1 to 63 bytes of text', name);
   const full = instanceName(name, serviceType(service, domain)!);
   requireOption(isName(full), 'name', 'short enough for a DNS name with its service and domain', name);
   requireOption(Number.isInteger(port) && port > 0 && port <= 65_535, 'port', 'from 1 to 65535', port);
-  if (host !== undefined) requireOption(isName(hostName(host, domain)) && !/\s/.test(host), 'host', 'a host name', host);
+  if (host !== undefined)
+    requireOption(isName(hostName(host, domain)) && !/\s/.test(host), 'host', 'a host name', host);
   requireOption(!addresses || addresses.length > 0, 'addresses', 'left out, or name at least one', '[]');
   for (const address of addresses ?? []) requireOption(isIP(address) > 0, 'addresses', 'IP addresses', address);
   const strings = textStrings(txt);

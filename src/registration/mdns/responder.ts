@@ -46,7 +46,8 @@ export function createResponder({ group, port, scheduler, random }: ResponderOpt
   const pending = new Set<Pending>();
   let timers = new Subscription();
 
-  const sentAt = (link: Link, record: MdnsRecord): number => lastSent.get(`${link.key} ${recordKey(record)}`) ?? -Infinity;
+  const sentAt = (link: Link, record: MdnsRecord): number =>
+    lastSent.get(`${link.key} ${recordKey(record)}`) ?? -Infinity;
 
   const multicast: Responder['multicast'] = (link, answers, additionals = []) => {
     const now = scheduler.now();
@@ -104,7 +105,10 @@ export function createResponder({ group, port, scheduler, random }: ResponderOpt
       const now = scheduler.now();
       let open = answers;
       // On our own machine several sockets share the port, and a unicast answer reaches only one of them.
-      if (query.questions.every(({ unicast }) => unicast) && !link.addresses.includes(from.address.replace(/%.*$/, ''))) {
+      if (
+        query.questions.every(({ unicast }) => unicast) &&
+        !link.addresses.includes(from.address.replace(/%.*$/, ''))
+      ) {
         group.send(link, encodePacket(packetOf('response', { answers, additionals })), from);
         // The others hear it too, unless they have of late (RFC 6762, 5.4).
         open = answers.filter((record) => sentAt(link, record) < now - record.ttl * 250);

@@ -45,7 +45,7 @@ export function generateText(options: GenerateTextOptions = {}): NodeTask {
       let finish = 'length';
       for (const word of (shared ??= ngramModel(sonnets)).words(prompt, random)) {
         if (tokens >= (asked ?? mostWords)) break;
-        if (msPerToken > 0) await sleep(msPerToken);
+        if (msPerToken > 0) await sleep(msPerToken, undefined, { signal: input.signal });
         const part = tokens++ === 0 ? word : ` ${word}`;
         text += part;
         if (streamed) yield { ...jsonOutput('text_generation_v1', { text: part, model_id: input.model }), partial: true };

@@ -24,6 +24,8 @@ export interface TaskInput {
   readonly meta: Readonly<Record<string, string>>;
   /** The model asked for, else the first of the service. */
   readonly model: string;
+  /** Aborted when nobody waits for the answer any more. */
+  readonly signal: AbortSignal;
 }
 
 /** A result, or one part of a streamed one. */

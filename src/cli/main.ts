@@ -1,0 +1,122 @@
+#!/usr/bin/env node
+/** The `rxfleet` command: the library from a terminal, over its public doors only. */
+
+import { createRequire } from 'node:module';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { FleetError } from '../index.js';
+import { demo, type DemoOptions } from './demo.js';
+import { infer, type InferCommandOptions } from './infer.js';
+import { node, type NodeCommandOptions } from './node.js';
+import { nodes, type NodesOptions } from './nodes.js';
+import { explained, openTerminal, type Terminal } from './terminal.js';
+
+const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
+const terminal = openTerminal();
+
+const program = new Command('rxfleet')
+  .description('Finds Lumen nodes on the network, and infers over them.')
+  .version(version)
+  .showHelpAfterError('(`rxfleet help` lists the commands)')
+  .addHelpText(
+    'after',
+    `
+Examples:
+  $ rxfleet demo
+  $ rxfleet nodes --watch
+  $ rxfleet infer --task text_generation "Once upon a time"
+  $ rxfleet infer --task ocr --file page.png --json
+  $ rxfleet node --name hub-1
+
+Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, 130 interrupted.`,
+  );
+
+program
+  .command('demo')
+  .description('three nodes, a batch of requests, one node killed on the way: shows that nothing is lost')
+  .option('--requests <n>', 'requests in the batch', count, 600)
+  .option('--concurrency <n>', 'requests in flight at once', count, 16)
+  .option('--json', 'the last line as JSON')
+  .action((options: DemoOptions) => run((open) => demo(options, open)));
+
+where(program.command('nodes'))
+  .description('lists the nodes and what they can do')
+  .option('-w, --watch', 'goes on with each change, until Ctrl-C')
+  .option('--timeout <ms>', 'how long to look before the answer is "nobody"', count, 3_000)
+  .option('--json', 'a JSON array; with --watch a line of JSON for each change')
+  .action((options: NodesOptions) => run((open) => nodes(options, open)));
+
+where(program.command('infer'))
+  .description('runs one task on a text, a file or stdin')
+  .argument('[text]', 'the text to work on')
+  .requiredOption('-t, --task <name>', 'the task, such as text_generation or ocr; `rxfleet nodes` lists them')
+  .option('-f, --file <path>', 'the file to work on; - is stdin')
+  .option('--mime <type>', 'the type of the input (default: by the name of the file, else text/plain)')
+  .option('--model <id>', 'only on nodes with this model')
+  .option('--meta <key=value>', 'an option of the task; may be repeated', collect)
+  .option('--deadline <ms>', 'until when there must be an answer', count, 30_000)
+  .option('-o, --output <path>', 'where to write the bytes of the result')
+  .option('--json', 'each part as a line of JSON')
+  .action((text: string | undefined, options: InferCommandOptions) => run((open) => infer(text, options, open)));
+
+program
+  .command('node')
+  .description('runs the embedded Lumen node: embeddings, small text generation, echo')
+  .option('--name <name>', 'its name on the network (default: made up)')
+  .option('--host <address>', 'where to listen', '127.0.0.1')
+  .option('--port <n>', 'where to listen; 0 takes any free port', port, 0)
+  .addOption(
+    new Option('--flavour <kind>', 'whose quirks it has').choices(['hub', 'python', 'pythonHub']).default('hub'),
+  )
+  .option('--no-mdns', 'is not announced')
+  .option('--interface <name,...>', 'announced only there (names or addresses)', list)
+  .option('--work <ms>', 'how long a request takes', whole, 0)
+  .option('--concurrency <n>', 'requests that it works on at once', count, 8)
+  .option('--json', 'says that it is ready as a line of JSON')
+  .action((options: NodeCommandOptions) => run((open) => node(options, open)));
+
+await program.parseAsync();
+
+/** The options that say where the nodes are. */
+function where(command: Command): Command {
+  return command
+    .option('-n, --node <host:port,...>', 'nodes that need not be discovered; may be repeated', list)
+    .option('--no-mdns', 'asks nobody on the network')
+    .option('--interface <name,...>', 'asks only there (names or addresses; default: all but loopback)', list);
+}
+
+async function run(command: (terminal: Terminal) => Promise<number>): Promise<void> {
+  try {
+    process.exitCode = await command(terminal);
+  } catch (thrown) {
+    const error = FleetError.from(thrown);
+    const interrupted = error.code === 'CANCELLED' && terminal.interrupted.aborted;
+    if (!interrupted) terminal.say(explained(error));
+    process.exitCode = interrupted ? 130 : 1;
+  }
+}
+
+function list(text: string, before: readonly string[] = []): readonly string[] {
+  return [...before, ...text.split(',').map((item) => item.trim())];
+}
+
+function collect(text: string, before: readonly string[] = []): readonly string[] {
+  return [...before, text];
+}
+
+function whole(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 0) throw new InvalidArgumentError('It must be a whole number.');
+  return value;
+}
+
+function count(text: string): number {
+  const value = whole(text);
+  if (value < 1) throw new InvalidArgumentError('It must be at least 1.');
+  return value;
+}
+
+function port(text: string): number {
+  const value = whole(text);
+  if (value > 65_535) throw new InvalidArgumentError('It must be at most 65535.');
+  return value;
+}

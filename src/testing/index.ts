@@ -1,0 +1,15 @@
+/** `rxfleet/testing`: how others prove theirs. */
+
+// Virtual time
+export { marble } from './marble.js';
+export type { MarbleHelpers, MarbleOptions, PickEvent } from './marble.js';
+
+// The contracts, as suites
+export { testDiscovery } from './testDiscovery.js';
+export { testTransport } from './testTransport.js';
+export { testBalancer } from './testBalancer.js';
+export type { Runner } from './runner.js';
+
+// A node to talk to
+export { startLumenNode } from './lumenNode.js';
+export type { LumenNode, LumenNodeOptions } from './lumenNode.js';

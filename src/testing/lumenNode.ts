@@ -1,0 +1,315 @@
+/** A Lumen node in this process: a real gRPC server that speaks the whole contract, does small honest work, and fails as told. */
+
+import { randomUUID } from 'node:crypto';
+import { ReplaySubject, type Observable } from 'rxjs';
+import { formatAddress } from '../core/address.js';
+import { requireOption } from '../core/requireOption.js';
+import { advertise, type AdvertiseOptions, type Advertisement } from '../registration/mdns.js';
+import { CallLog, type LoggedCall } from './lumenNode/callLog.js';
+import { capabilitiesOf } from './lumenNode/capabilities.js';
+import { requireFaults, type LumenFaults } from './lumenNode/faults.js';
+import { txtOf, type LumenFlavour } from './lumenNode/flavour.js';
+import { openGrpcServer, type GrpcServer } from './lumenNode/grpcServer.js';
+import { HealthBoard } from './lumenNode/healthBoard.js';
+import { inferenceService } from './lumenNode/inferenceService.js';
+import { resolveServices, type NodeService } from './lumenNode/services.js';
+import type { Serving } from './lumenNode/serving.js';
+import { Slots } from './lumenNode/slots.js';
+
+export interface LumenNodeOptions {
+  /** Whose ways it has. Default `hub`. */
+  readonly flavour?: LumenFlavour;
+  /** The instance name. Default `lumen-hub-` or `lumen-python-` and five letters by chance. */
+  readonly name?: string;
+  /** The address to listen on. Default `127.0.0.1`. */
+  readonly host?: string;
+  /** Default 0: any free port. */
+  readonly port?: number;
+  /**
+   * What it serves. Default, for a hub: services `siglip` (`semantic_text_embed`, `semantic_image_embed`), `bioclip`
+   * (`bioclip_classify`), `ocr`, `face` (`face_recognition`), `text` (`text_generation`) and `echo`; for Python one service
+   * with the names that its tasks have there (`clip_text_embed`, …, `vlm_generate`) and `echo`.
+   */
+  readonly services?: readonly NodeService[];
+  /** Only these tasks, of either flavour. Default: all that the services have. */
+  readonly tasks?: readonly string[];
+  /** Ids of the models, by service. */
+  readonly models?: Readonly<Record<string, readonly string[]>>;
+  /** The version in its capabilities. Default `1.0`. */
+  readonly protocolVersion?: string;
+  /** Requests worked on at once; the others wait. Default: no limit, and the capabilities say 1, as real nodes do. */
+  readonly maxConcurrency?: number;
+  /** Work that each request costs, in milliseconds. Default 0. */
+  readonly msPerRequest?: number;
+  /** Wait before each word of a generated text, in milliseconds. Default 0. */
+  readonly msPerToken?: number;
+  /** For so long from the start it is starting, in milliseconds; `Infinity`: until `warm()`. Default 0. */
+  readonly warmUpMs?: number;
+  /** Larger results of a hub go in chunks of so many bytes. Default 4,194,304 (4 MiB). */
+  readonly responseChunkBytes?: number;
+  /** Larger messages are refused, by a hub as `OUT_OF_RANGE`, else as `RESOURCE_EXHAUSTED`. Default 4,194,304 (4 MiB). */
+  readonly maxRequestBytes?: number;
+  /** Announces it by mDNS as `_lumen._tcp`: on every interface, or as the options say. Default: it does not. */
+  readonly mdns?: boolean | AdvertiseOptions;
+  /** The TXT record. Default: that of the flavour (hub: `v`, `runtime`; Python: `uuid`, `status`, `version`). */
+  readonly txt?: Readonly<Record<string, string>>;
+  readonly faults?: LumenFaults;
+  /** The chance behind `errorRate` and `jitterMs`. Default `Math.random`. */
+  readonly random?: () => number;
+}
+
+/** A running node. */
+export interface LumenNode {
+  readonly name: string;
+  readonly flavour: LumenFlavour;
+  readonly host: string;
+  readonly port: number;
+  /** `host:port`. */
+  readonly address: string;
+  /** False while it is starting. */
+  readonly ready: boolean;
+  /** `Infer` requests that it has had. */
+  readonly requests: number;
+  /** `Infer` requests that it has answered to the end. */
+  readonly answered: number;
+  /** Requests that it is working on, and the most at once so far. */
+  readonly inFlight: number;
+  readonly maxInFlight: number;
+  /** Connections that are open. */
+  readonly connections: number;
+  /** The last 10,000 calls, oldest first; `Infer`, the questions for capabilities, and `Health`. */
+  readonly calls: readonly LoggedCall[];
+  /** How its announcement stands; silent without `mdns`. */
+  readonly advertisement$: Observable<Advertisement>;
+  /** Replaces all faults: `{}` heals it. */
+  faults(faults: LumenFaults): void;
+  /** Ends its warm-up now. */
+  warm(): void;
+  /** What `grpc.health.v1` says of it, once it is ready; nothing else changes. A Python server has no such service. */
+  setServing(serving: boolean): void;
+  /**
+   * Says goodbye and takes no more calls, waits for those in flight, and after `graceMs` (default 2,000) ends them.
+   * Calls that hang end at once as `UNAVAILABLE`.
+   */
+  close(graceMs?: number): Promise<void>;
+  /** Breaks every connection and frees the port at once. `close()` afterwards does nothing. */
+  kill(): void;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * Starts a Lumen node on a loopback port.
+ *
+ *     await using node = await startLumenNode({ name: 'hub-1', mdns: true });
+ *     node.faults({ dieAfterMessages: 3 });
+ *
+ * Every answer follows from the request alone, so that two nodes agree and a test can tell right from wrong.
+ *
+ * @throws FleetError `INVALID_OPTION` for a senseless option, `UNAVAILABLE` when the port is taken.
+ */
+export async function startLumenNode(options: LumenNodeOptions = {}): Promise<LumenNode> {
+  const parts = resolveParts(options);
+  const node = new RunningNode(parts);
+  await node.open(options);
+  return node;
+}
+
+type Parts = Omit<Serving, 'closing' | 'ready' | 'faults' | 'kill'> & {
+  readonly maxConcurrency: number;
+  readonly protocolVersion: string;
+  readonly warmUpMs: number;
+  readonly initialFaults: LumenFaults;
+};
+
+function resolveParts(options: LumenNodeOptions): Parts {
+  const { flavour = 'hub', services, tasks, models, msPerToken, maxConcurrency, faults = {}, random = Math.random } = options;
+  const { msPerRequest = 0, warmUpMs = 0, protocolVersion = '1.0' } = options;
+  const { responseChunkBytes = 4_194_304, maxRequestBytes = 4_194_304 } = options;
+  const flavours: readonly LumenFlavour[] = ['hub', 'python', 'pythonHub'];
+  requireOption(flavours.includes(flavour), 'flavour', `one of ${flavours.join(', ')}`, flavour);
+  requireOption(maxConcurrency === undefined || maxConcurrency >= 1, 'maxConcurrency', 'at least 1', maxConcurrency);
+  requireOption(responseChunkBytes >= 1, 'responseChunkBytes', 'at least 1', responseChunkBytes);
+  requireOption(maxRequestBytes >= 1, 'maxRequestBytes', 'at least 1', maxRequestBytes);
+  for (const [field, value] of Object.entries({ msPerRequest, warmUpMs, msPerToken })) {
+    requireOption(value === undefined || value >= 0, field, 'at least 0', value);
+  }
+  const kind = flavour === 'hub' ? 'hub' : 'python';
+  return {
+    name: options.name ?? `lumen-${kind}-${randomUUID().slice(0, 5)}`,
+    flavour,
+    services: resolveServices({ flavour, services, tasks, models, msPerToken }),
+    slots: new Slots(maxConcurrency ?? Infinity),
+    log: new CallLog(),
+    msPerRequest,
+    responseChunkBytes,
+    maxRequestBytes,
+    random,
+    maxConcurrency: maxConcurrency ?? 1,
+    protocolVersion,
+    warmUpMs,
+    initialFaults: requireFaults(faults),
+  };
+}
+
+class RunningNode implements LumenNode {
+  readonly #parts: Parts;
+  readonly #health = new HealthBoard();
+  readonly #closing = new AbortController();
+  readonly #advertisement = new ReplaySubject<Advertisement>(1);
+  #goodbye: () => void = () => {};
+  #server!: GrpcServer;
+  #faults: LumenFaults = {};
+  #warmUp: ReturnType<typeof setTimeout> | undefined;
+  #ready = true;
+  #unavailable = false;
+  #serving = true;
+  #closed: Promise<void> | undefined;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  async open({ host, port, mdns, txt }: LumenNodeOptions): Promise<void> {
+    const parts = this.#parts;
+    const { flavour, name, maxRequestBytes } = parts;
+    const capabilities = capabilitiesOf(parts);
+    this.#server = await openGrpcServer({
+      host,
+      port,
+      methods: [
+        ...inferenceService(this.#serves(), () => capabilities),
+        ...(flavour === 'hub' ? this.#health.methods : []),
+      ],
+      // A hub says OUT_OF_RANGE by itself, for which it must have read the message.
+      maxReceiveBytes: flavour === 'hub' ? Math.max(4 * maxRequestBytes, 67_108_864) : maxRequestBytes,
+    });
+    this.#start(parts.warmUpMs);
+    this.faults(parts.initialFaults);
+    if (!mdns) return;
+    const everywhere = this.host === '0.0.0.0' || this.host === '::';
+    const announcement = advertise(
+      {
+        service: 'lumen',
+        name,
+        port: this.port,
+        txt: txt ?? txtOf(flavour, randomUUID),
+        ...(everywhere ? {} : { addresses: [this.host] }),
+      },
+      mdns === true ? {} : mdns,
+    ).subscribe(this.#advertisement);
+    this.#goodbye = () => announcement.unsubscribe();
+  }
+
+  get name(): string {
+    return this.#parts.name;
+  }
+  get flavour(): LumenFlavour {
+    return this.#parts.flavour;
+  }
+  get host(): string {
+    return this.#server.host;
+  }
+  get port(): number {
+    return this.#server.port;
+  }
+  get address(): string {
+    return formatAddress(this);
+  }
+  get ready(): boolean {
+    return this.#ready;
+  }
+  get requests(): number {
+    return this.#parts.log.requests;
+  }
+  get answered(): number {
+    return this.#parts.log.answered;
+  }
+  get inFlight(): number {
+    return this.#parts.slots.taken;
+  }
+  get maxInFlight(): number {
+    return this.#parts.slots.most;
+  }
+  get connections(): number {
+    return this.#server.connections;
+  }
+  get calls(): readonly LoggedCall[] {
+    return this.#parts.log.calls;
+  }
+  get advertisement$(): Observable<Advertisement> {
+    return this.#advertisement.asObservable();
+  }
+
+  faults(faults: LumenFaults): void {
+    this.#faults = requireFaults(faults);
+    this.#server.silent = faults.silent ?? false;
+    const wasUnavailable = this.#unavailable;
+    this.#unavailable = faults.unavailableMs !== undefined;
+    if (this.#unavailable) this.#start(faults.unavailableMs!);
+    else if (wasUnavailable) this.#start(0);
+  }
+
+  warm(): void {
+    this.#start(0);
+  }
+
+  setServing(serving: boolean): void {
+    this.#serving = serving;
+    this.#tellHealth();
+  }
+
+  close(graceMs = 2_000): Promise<void> {
+    this.#closed ??= (() => {
+      this.#retire();
+      return this.#server.close(graceMs);
+    })();
+    return this.#closed;
+  }
+
+  kill(): void {
+    this.#retire();
+    this.#server.kill();
+    this.#closed ??= Promise.resolve();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** What is told to the world at the end, however it comes. */
+  #retire(): void {
+    this.#goodbye();
+    clearTimeout(this.#warmUp);
+    this.#health.close();
+    this.#closing.abort();
+  }
+
+  #start(ms: number): void {
+    clearTimeout(this.#warmUp);
+    this.#ready = ms <= 0;
+    if (!this.#ready && ms < Infinity) this.#warmUp = setTimeout(() => this.#start(0), ms);
+    this.#tellHealth();
+  }
+
+  #tellHealth(): void {
+    if (!this.#closing.signal.aborted) this.#health.set(this.#ready && this.#serving);
+  }
+
+  /** The handlers' view of this node. */
+  #serves(): Serving {
+    const parts = this.#parts;
+    const ready = (): boolean => this.#ready;
+    const faults = (): LumenFaults => this.#faults;
+    return {
+      ...parts,
+      closing: this.#closing.signal,
+      kill: () => this.kill(),
+      get ready() {
+        return ready();
+      },
+      get faults() {
+        return faults();
+      },
+    };
+  }
+}

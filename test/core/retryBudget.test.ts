@@ -1,0 +1,115 @@
+import fc from 'fast-check';
+import { VirtualTimeScheduler } from 'rxjs';
+import { retryBudget } from '../../src/core/retryBudget.js';
+
+const clock = () => {
+  const scheduler = new VirtualTimeScheduler();
+  return {
+    scheduler,
+    set now(at: number) {
+      scheduler.frame = at;
+    },
+    get now() {
+      return scheduler.frame;
+    },
+  };
+};
+
+describe('retryBudget', () => {
+  it('lets a quiet client retry: ten a second, over ten seconds', () => {
+    const { scheduler } = clock();
+    const budget = retryBudget({ scheduler });
+    expect(budget.balance).toBe(100);
+    let taken = 0;
+    while (budget.withdraw()) taken++;
+    expect(taken).toBe(100);
+  });
+
+  it('gives one retry for every five calls', () => {
+    const { scheduler } = clock();
+    const budget = retryBudget({ minPerSecond: 0, scheduler });
+    for (let i = 0; i < 4; i++) budget.deposit();
+    expect(budget.withdraw()).toBe(false);
+    budget.deposit();
+    expect(budget.withdraw()).toBe(true);
+    expect(budget.withdraw()).toBe(false);
+  });
+
+  it('forgets calls, and retries, after its window', () => {
+    const time = clock();
+    const budget = retryBudget({ minPerSecond: 1, ttlMs: 10_000, ratio: 1, scheduler: time.scheduler });
+    for (let i = 0; i < 5; i++) budget.deposit();
+    for (let i = 0; i < 12; i++) budget.withdraw();
+    expect(budget.balance).toBe(3);
+    time.now = 9_999;
+    expect(budget.balance).toBe(3);
+    time.now = 10_000;
+    expect(budget.balance).toBe(10);
+    time.now = 500_000;
+    expect(budget.balance).toBe(10);
+  });
+
+  it('is not upset by a clock that goes back', () => {
+    const time = clock();
+    time.now = 50_000;
+    const budget = retryBudget({ minPerSecond: 1, scheduler: time.scheduler });
+    for (let i = 0; i < 10; i++) expect(budget.withdraw()).toBe(true);
+    time.now = 10_000;
+    expect(budget.withdraw()).toBe(false);
+    budget.deposit();
+    time.now = 60_001;
+    expect(budget.balance).toBe(10);
+  });
+
+  it('bounds the load of a total outage to 1 + ratio times the calls, and the allowance', () => {
+    fc.assert(
+      fc.property(
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        fc.integer({ min: 0, max: 20 }),
+        fc.array(fc.integer({ min: 0, max: 400 }), { minLength: 1, maxLength: 300 }),
+        (ratio, minPerSecond, gaps) => {
+          const time = clock();
+          const budget = retryBudget({ ratio, minPerSecond, scheduler: time.scheduler });
+          let calls = 0;
+          let retries = 0;
+          for (const gap of gaps) {
+            time.now += gap;
+            calls++;
+            budget.deposit();
+            // Everything fails, and every call would retry for ever.
+            while (retries < calls * 1_000 && budget.withdraw()) retries++;
+          }
+          const windows = Math.floor(time.now / 10_000) + 1;
+          // A window's allowance can be spent once a window; one call of a slot may count in two.
+          expect(retries).toBeLessThanOrEqual(calls * ratio + (windows + 1) * minPerSecond * 10 + 1);
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
+
+  it('amplifies a long outage by a fifth with its defaults', () => {
+    const time = clock();
+    const budget = retryBudget({ scheduler: time.scheduler });
+    let calls = 0;
+    let retries = 0;
+    // A thousand calls a second for a minute, each of which fails and would be tried four times.
+    for (let ms = 0; ms < 60_000; ms++) {
+      time.now = ms;
+      calls++;
+      budget.deposit();
+      for (let attempt = 0; attempt < 3 && budget.withdraw(); attempt++) retries++;
+    }
+    expect((calls + retries) / calls).toBeLessThanOrEqual(1.2 + (10 * 60 + 100) / 60_000);
+    expect((calls + retries) / calls).toBeGreaterThan(1.15);
+  });
+
+  it.each([
+    [{ ratio: -1 }, /ratio/],
+    [{ minPerSecond: -1 }, /minPerSecond/],
+    [{ ttlMs: 5 }, /ttlMs/],
+    [{ ratio: NaN }, /ratio/],
+  ])('refuses %j by name', (options, message) => {
+    expect(() => retryBudget(options)).toThrow(message);
+  });
+});
