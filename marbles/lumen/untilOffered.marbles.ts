@@ -1,7 +1,7 @@
-import { BehaviorSubject, defer, type Observable } from 'rxjs';
-import { catchError, of, tap } from 'rxjs';
+import { BehaviorSubject, catchError, concat, defer, of, tap, type Observable } from 'rxjs';
 import type { Capability } from '../../src/core/capability.js';
 import { FleetError } from '../../src/core/fleetError.js';
+import { isRoutable } from '../../src/core/isRoutable.js';
 import { createNode, type NodeState } from '../../src/core/node.js';
 import { NodeSet } from '../../src/core/nodeSet.js';
 import { taskRequirement } from '../../src/lumen/taskRouting.js';
@@ -31,13 +31,11 @@ const run = (m: MarbleHelpers, diagram: string, answer: Observable<string>, dead
   m.expectObservable(set$).toBe(diagram, sets);
   const call = () =>
     defer(() => {
-      const found = nodes$.value.nodes.some((each) => each.availability === 'ready' && requires.test(each));
+      const found = nodes$.value.nodes.some((each) => isRoutable(each) && requires.test(each));
       return found ? answer : m.cold<string>('#', {}, noNode);
     });
-  return m.cold('-(s|)').pipe(
-    // The first set is there when the call begins.
-    () => defer(() => m.cold<string>('-#', {}, noNode)),
-    catchError(() => untilOffered({ nodes$, scheduler: m.scheduler }, requires, deadlineMs, call)),
+  // The first set is there when the call begins.
+  return concat(m.cold<string>('-|'), untilOffered({ nodes$, scheduler: m.scheduler }, requires, deadlineMs, call)).pipe(
     catchError((error: unknown) => of(error instanceof FleetError ? `${error.code} ${error.detail}` : String(error))),
   );
 };

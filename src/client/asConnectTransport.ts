@@ -47,10 +47,15 @@ export function asConnectTransport(fleet: Pick<Fleet, 'call'>): Transport {
       await Promise.race([call.headersCame, first]);
       const { header: headers, trailer } = call;
       const replies = (async function* () {
-        const head = await first;
-        if (head.done) return;
-        yield head.value;
-        yield* call.messages;
+        try {
+          const head = await first;
+          if (head.done) return;
+          yield head.value;
+          yield* call.messages;
+        } finally {
+          // Who leaves at the first message leaves the others too.
+          await call.messages.return(undefined);
+        }
       })();
       return { stream: true, service: method.parent, method, header: headers, trailer, message: replies };
     },

@@ -19,7 +19,7 @@ export function formatAddress({ host, port }: Address): string {
  * @throws FleetError `INVALID_OPTION` when the text is no address, naming it.
  */
 export function parseAddress(input: string | Address): Address {
-  if (typeof input !== 'string') return checked(input, formatAddress(input));
+  if (typeof input !== 'string') return checked(input, input);
   const text = input.trim();
   const match = /^\[([^\]]+)\]:(\d+)$/.exec(text) ?? /^([^:[\]\s/]+):(\d+)$/.exec(text);
   if (!match) throw invalid(input);
@@ -41,13 +41,20 @@ export function isIPv4(host: string): boolean {
   return /^\d{1,3}(\.\d{1,3}){3}$/.test(host);
 }
 
-function checked(address: Address, input: string): Address {
-  if (!address.host || !Number.isInteger(address.port) || address.port < 1 || address.port > 65_535) {
+function checked(address: Address, input: string | Address): Address {
+  if (
+    !address.host ||
+    typeof address.host !== 'string' ||
+    !Number.isInteger(address.port) ||
+    address.port < 1 ||
+    address.port > 65_535
+  ) {
     throw invalid(input);
   }
   return address;
 }
 
-function invalid(input: string): FleetError {
-  return new FleetError('INVALID_OPTION', `"${input}" is no address: write host:port or [ipv6]:port, port 1 to 65535`);
+function invalid(input: string | Address): FleetError {
+  const text = typeof input === 'string' ? input : `${input.host}:${input.port}`;
+  return new FleetError('INVALID_OPTION', `"${text}" is no address: write host:port or [ipv6]:port, port 1 to 65535`);
 }

@@ -28,7 +28,9 @@ export function exponentialBackoff(options: BackoffOptions = {}): Backoff {
   requireOption(backoffMultiplier >= 1, 'backoffMultiplier', 'at least 1', backoffMultiplier);
   requireOption(jitter >= 0 && jitter <= 1, 'jitter', 'from 0 to 1', jitter);
   return (retry, random) => {
-    const base = Math.min(initialBackoffMs * backoffMultiplier ** (retry - 1), maxBackoffMs);
+    // The power of a late retry is Infinity, of which zero times is no number.
+    const power = Math.min(backoffMultiplier ** (retry - 1), Number.MAX_VALUE);
+    const base = Math.min(initialBackoffMs * power, maxBackoffMs);
     return base * (1 - jitter + 2 * jitter * random());
   };
 }

@@ -61,7 +61,7 @@ type Json = Readonly<Record<string, unknown>>;
 export function embeddingOf(result: InferResult): Embedding {
   return read(result, 'embedding_v1', (json, need) => {
     const vector = need.numbers(json['vector'], 'vector');
-    need.that(vector.length > 0, 'vector', 'not empty');
+    need.that(vector.length > 0, 'vector', 'a list of numbers, it is empty');
     need.that(
       json['dim'] === undefined || json['dim'] === vector.length,
       'dim',

@@ -58,7 +58,9 @@ const error = async (promise: Promise<unknown>): Promise<FleetError> => {
 };
 
 const allReady = (size: number) =>
-  firstValueFrom(fleet!.nodes$.pipe(filter((set) => set.nodes.filter((n) => n.availability === 'ready').length === size)));
+  firstValueFrom(
+    fleet!.nodes$.pipe(filter((set) => set.nodes.filter((n) => n.availability === 'ready').length === size)),
+  );
 
 describe('the four shapes of call', () => {
   it('unary: one answer, then the end', async () => {
@@ -201,7 +203,9 @@ describe('failover', () => {
     for (const server of servers) server.faults({ failWith: 'UNAVAILABLE' });
     const once = await error(firstValueFrom(greeter.count({ name: 'x' })));
     expect(once.attempts).toHaveLength(1);
-    const twice = await error(firstValueFrom(greeter.count({ name: 'x' }, { failover: true, retry: { maxAttempts: 2 } })));
+    const twice = await error(
+      firstValueFrom(greeter.count({ name: 'x' }, { failover: true, retry: { maxAttempts: 2 } })),
+    );
     expect(twice.attempts.map((a) => a.node).sort()).toEqual(['a', 'b']);
   });
 
@@ -266,7 +270,10 @@ describe('metadata', () => {
     const headers: object[] = [];
     const greeter = fleetOf();
     await firstValueFrom(
-      greeter.sayHello({ name: 'x' }, { metadata: { 'x-tenant': 'a' }, onHeaders: (metadata) => headers.push(metadata) }),
+      greeter.sayHello(
+        { name: 'x' },
+        { metadata: { 'x-tenant': 'a' }, onHeaders: (metadata) => headers.push(metadata) },
+      ),
     );
     expect(servers[0]!.lastHeader('x-tenant')).toBe('a');
     expect(headers).toHaveLength(1);
@@ -289,7 +296,10 @@ describe('who can take a call', () => {
     await start('a');
     const { address, port } = servers[0]!;
     await servers[0]!.close(0);
-    const greeter = fleetOf({ discovery: staticNodes([{ id: 'a', address }]), transport: grpcTransport({ initialReconnectMs: 20 }) });
+    const greeter = fleetOf({
+      discovery: staticNodes([{ id: 'a', address }]),
+      transport: grpcTransport({ initialReconnectMs: 20 }),
+    });
     const reply = firstValueFrom(greeter.sayHello({ name: 'x' }, { waitForReady: true }));
     await firstValueFrom(fleet!.node$('a').pipe(filter((node) => node.availability === 'unavailable')));
     servers = [await startGreeter({ name: 'a', port })];
@@ -369,14 +379,20 @@ describe('backpressure', () => {
 describe('close', () => {
   it('leaves no connection, no timer and no socket behind', async () => {
     await start('a', 'b');
-    const before = process.getActiveResourcesInfo().filter((kind) => kind !== 'Immediate').sort();
+    const before = process
+      .getActiveResourcesInfo()
+      .filter((kind) => kind !== 'Immediate')
+      .sort();
     const greeter = fleetOf();
     await allReady(2);
     await Promise.all(Array.from({ length: 20 }, () => firstValueFrom(greeter.sayHello({ name: 'x' }))));
     await fleet!.close();
     await until('the servers have no connection', () => servers.every((server) => server.connections === 0));
     await until('nothing is left', () => {
-      const now = process.getActiveResourcesInfo().filter((kind) => kind !== 'Immediate').sort();
+      const now = process
+        .getActiveResourcesInfo()
+        .filter((kind) => kind !== 'Immediate')
+        .sort();
       return now.length <= before.length;
     });
   });

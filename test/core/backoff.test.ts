@@ -27,9 +27,9 @@ describe('exponentialBackoff', () => {
         fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
         (initialBackoffMs, maxBackoffMs, backoffMultiplier, jitter, retry, chance) => {
           const backoff = exponentialBackoff({ initialBackoffMs, maxBackoffMs, backoffMultiplier, jitter });
-          const base = Math.min(initialBackoffMs * backoffMultiplier ** (retry - 1), maxBackoffMs);
+          const power = Math.min(backoffMultiplier ** (retry - 1), Number.MAX_VALUE);
+          const base = Math.min(initialBackoffMs * power, maxBackoffMs);
           const wait = backoff(retry, () => chance);
-          fc.pre(!Number.isNaN(base));
           expect(wait).toBeGreaterThanOrEqual(base * (1 - jitter) * (1 - 1e-9));
           expect(wait).toBeLessThanOrEqual(base * (1 + jitter) * (1 + 1e-9));
           expect(backoff(retry, () => 0)).toBeLessThanOrEqual(wait * (1 + 1e-9));

@@ -77,12 +77,24 @@ export const type = '_lumen._tcp.local';
 
 /** The records of one instance. */
 export const records = {
-  ptr: (id: string, ttl = 4_500): MdnsRecord => ({ type: 'PTR', name: type, target: `${id}.${type}`, ttl, flush: false }),
+  ptr: (id: string, ttl = 4_500): MdnsRecord => ({
+    type: 'PTR',
+    name: type,
+    target: `${id}.${type}`,
+    ttl,
+    flush: false,
+  }),
   srv: (id: string, host = 'host', ttl = 120, port = 5_001): MdnsRecord => ({
     ...{ type: 'SRV', name: `${id}.${type}`, target: `${host}.local`, port, priority: 0, weight: 0, ttl, flush: true },
   }),
   txt: (id: string, ...strings: string[]): MdnsRecord => ({
-    ...{ type: 'TXT', name: `${id}.${type}`, strings: strings.map((text) => Buffer.from(text)), ttl: 4_500, flush: true },
+    ...{
+      type: 'TXT',
+      name: `${id}.${type}`,
+      strings: strings.map((text) => Buffer.from(text)),
+      ttl: 4_500,
+      flush: true,
+    },
   }),
   a: (address: string, host = 'host', ttl = 120): MdnsRecord => ({
     ...{ type: 'A', name: `${host}.local`, address, ttl, flush: true },
@@ -94,7 +106,12 @@ export const says = (...answers: MdnsRecord[]): Packet => packetOf('response', {
 
 /** Everything of an instance in one response. */
 export const whole = (id: string, ttl = 120): Packet =>
-  says(records.ptr(id, ttl), records.srv(id, 'host', ttl), records.txt(id, 'v=1'), records.a('192.168.1.9', 'host', ttl));
+  says(
+    records.ptr(id, ttl),
+    records.srv(id, 'host', ttl),
+    records.txt(id, 'v=1'),
+    records.a('192.168.1.9', 'host', ttl),
+  );
 
 /** A search on this network, each emission in words: the ids, the addresses when asked, and whether it is stale. */
 export function search(

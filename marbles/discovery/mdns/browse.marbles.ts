@@ -9,7 +9,12 @@ const { ptr, srv, txt, a } = records;
 const asked = 'PTR _lumen._tcp.local';
 
 /** Plays a diagram of packets to the network. */
-function play(m: MarbleHelpers, fake: FakeNetwork, diagram: string, packets: Record<string, Packet | (() => void)>): void {
+function play(
+  m: MarbleHelpers,
+  fake: FakeNetwork,
+  diagram: string,
+  packets: Record<string, Packet | (() => void)>,
+): void {
   m.hot(diagram).subscribe((letter) => {
     const step = packets[letter]!;
     if (typeof step === 'function') step();
@@ -38,7 +43,11 @@ describe('mdns: what is found', () => {
 
   marble('puts records together from several packets, and asks for what is missing', (m) => {
     const fake = fakeNetwork();
-    play(m, fake, '100ms p 99ms s 99ms a', { p: says(ptr('hub')), s: says(srv('hub')), a: says(a('192.168.1.9'), txt('hub')) });
+    play(m, fake, '100ms p 99ms s 99ms a', {
+      p: says(ptr('hub')),
+      s: says(srv('hub')),
+      a: says(a('192.168.1.9'), txt('hub')),
+    });
     m.expectObservable(search(fake, m.scheduler), '^ 900ms !').toBe('300ms f', { f: 'hub' });
     m.expectObservable(fake.sent$, '^ 900ms !').toBe('20ms q 99ms s 99ms h', {
       ...{ q: asked, s: 'SRV hub._lumen._tcp.local, TXT hub._lumen._tcp.local', h: 'A host.local, AAAA host.local' },
@@ -48,14 +57,21 @@ describe('mdns: what is found', () => {
   marble('asks for what is missing ever less often, five times in all, and then says that nobody answers', (m) => {
     const fake = fakeNetwork();
     const events: string[] = [];
-    const onEvent = ({ type, message }: { type: string; message: string }) => void (type === 'skipped' && events.push(message));
+    const onEvent = ({ type, message }: { type: string; message: string }) =>
+      void (type === 'skipped' && events.push(message));
     play(m, fake, '100ms p', { p: says(ptr('hub')) });
     const question$ = fake.sent$.pipe(map((text) => (text.startsWith('SRV') ? 's' : 'q')));
-    m.expectObservable(search(fake, m.scheduler, { onEvent, maxQueryIntervalMs: 1e9 }), '^ 40s !').toBe('31520ms n', { n: 'nobody' });
+    m.expectObservable(search(fake, m.scheduler, { onEvent, maxQueryIntervalMs: 1e9 }), '^ 40s !').toBe('31520ms n', {
+      n: 'nobody',
+    });
     m.expectObservable(question$, '^ 40s !').toBe(
       '20ms q 99ms s 899ms q 99ms s 1899ms q 99ms s 3899ms q 99ms s 7899ms q 99ms s 15899ms q',
     );
-    m.scheduler.schedule(() => expect(events).toEqual([expect.stringContaining('nobody answers for SRV'), expect.stringContaining('for TXT')]), 35_000);
+    m.scheduler.schedule(
+      () =>
+        expect(events).toEqual([expect.stringContaining('nobody answers for SRV'), expect.stringContaining('for TXT')]),
+      35_000,
+    );
   });
 
   marble('tells the network what it knows, while that has at least half its life left', (m) => {
@@ -63,7 +79,11 @@ describe('mdns: what is found', () => {
     play(m, fake, '50ms h', { h: says(ptr('hub', 6), srv('hub'), txt('hub'), a('192.168.1.9')) });
     m.expectObservable(search(fake, m.scheduler), '^ 4500ms !').toBe('50ms f', { f: 'hub' });
     m.expectObservable(fake.sent$, '^ 4500ms !').toBe('20ms q 999ms r 1999ms s', {
-      ...{ q: asked, r: `${asked} knowing ${asked} hub._lumen._tcp.local 5`, s: `${asked} knowing ${asked} hub._lumen._tcp.local 3` },
+      ...{
+        q: asked,
+        r: `${asked} knowing ${asked} hub._lumen._tcp.local 5`,
+        s: `${asked} knowing ${asked} hub._lumen._tcp.local 3`,
+      },
     });
   });
 });
@@ -73,7 +93,10 @@ describe('mdns: what goes', () => {
     const fake = fakeNetwork();
     play(m, fake, '5s h', { h: says(ptr('hub'), srv('hub'), txt('hub'), a('192.168.1.9', 'host', 100)) });
     const refresh$ = fake.sent$.pipe(map((text) => (text === 'A host.local' ? 'r' : '.')));
-    m.expectObservable(search(fake, m.scheduler), '^ 106s !').toBe('1520ms n 3479ms f 99999ms n', { n: 'nobody', f: 'hub' });
+    m.expectObservable(search(fake, m.scheduler), '^ 106s !').toBe('1520ms n 3479ms f 99999ms n', {
+      n: 'nobody',
+      f: 'hub',
+    });
     // Within a quarter of a second, so that questions go out together.
     m.expectObservable(refresh$, '^ 100500ms !').toBe(
       '20ms . 999ms . 1999ms . 3999ms . 7999ms . 15999ms . 31999ms . 21979ms r 4999ms r 4999ms r 4999ms r',
@@ -120,7 +143,10 @@ describe('mdns: what goes', () => {
     play(m, fake, '50ms h', { h: whole('hub') });
     const ask = `${asked}, SRV hub._lumen._tcp.local, A host.local, AAAA host.local`;
     const asked$ = fake.sent$.pipe(map((text) => (text === ask ? 'r' : '.')));
-    m.expectObservable(search(fake, m.scheduler, { reconfirm$ }), '^ 14s !').toBe('50ms f 11949ms n', { f: 'hub', n: 'nobody' });
+    m.expectObservable(search(fake, m.scheduler, { reconfirm$ }), '^ 14s !').toBe('50ms f 11949ms n', {
+      f: 'hub',
+      n: 'nobody',
+    });
     m.expectObservable(asked$, '^ 6s !').toBe('20ms . 999ms . 999ms r 999ms . 1499ms r');
   });
 
@@ -146,7 +172,10 @@ describe('mdns: when the network goes', () => {
   marble('opens a socket again that failed, and never errors for it', (m) => {
     const fake = fakeNetwork();
     play(m, fake, '50ms h 2949ms x', { h: whole('hub'), x: () => fake.fail(new Error('ENETUNREACH')) });
-    m.expectObservable(search(fake, m.scheduler), '^ 9s !').toBe('50ms f 2949ms s 999ms f', { f: 'hub', s: 'hub, stale' });
+    m.expectObservable(search(fake, m.scheduler), '^ 9s !').toBe('50ms f 2949ms s 999ms f', {
+      f: 'hub',
+      s: 'hub, stale',
+    });
   });
 
   marble('closes its socket when it is left', (m) => {

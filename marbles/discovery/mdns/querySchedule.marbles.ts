@@ -8,10 +8,7 @@ const times = { initialIntervalMs: 10, maxIntervalMs: 40, random: () => 0 };
 describe('querySchedule', () => {
   marble('asks soon, then after waits that double, and never more seldom than the longest wait', (m) => {
     const asked$ = querySchedule({ ...times, scheduler: m.scheduler });
-    m.expectObservable(asked$, '^ 140ms !').toBe(
-      '20ms a 9ms b 19ms c 39ms d 39ms e',
-      { a: 0, b: 1, c: 2, d: 3, e: 4 },
-    );
+    m.expectObservable(asked$, '^ 140ms !').toBe('20ms a 9ms b 19ms c 39ms d 39ms e', { a: 0, b: 1, c: 2, d: 3, e: 4 });
   });
 
   marble('spreads the first question over 100 ms, so that clients that start together do not ask together', (m) => {

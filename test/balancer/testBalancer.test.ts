@@ -1,0 +1,147 @@
+import { map, Observable, share } from 'rxjs';
+import type { Balancer, Pick, Picker } from '../../src/balancer/picker.js';
+import { pickerOf } from '../../src/balancer/pickerOf.js';
+import { random } from '../../src/balancer/random.js';
+import { roundRobin } from '../../src/balancer/roundRobin.js';
+import { weightedRandom } from '../../src/balancer/weightedRandom.js';
+import { testBalancer, type TestBalancerOptions } from '../../src/testing/testBalancer.js';
+
+/** The titles of the cases that a balancer fails. */
+function failures(make: (random: () => number) => Balancer, options: TestBalancerOptions = {}): string[] {
+  const failed: string[] = [];
+  const runner = {
+    describe: (_: string, body: () => void) => body(),
+    it: (title: string, body: () => void | Promise<void>) => {
+      try {
+        void body();
+      } catch {
+        failed.push(title);
+      }
+    },
+  };
+  testBalancer(make, { runner, seed: 1, ...options });
+  return failed;
+}
+
+/** Round robin whose pickers are tampered with. */
+const tampered =
+  (tamper: (picker: Picker) => Picker): (() => Balancer) =>
+  () =>
+  (set$) =>
+    set$.pipe(
+      roundRobin(),
+      map((picker) => tamper(picker)),
+    );
+
+describe('testBalancer', () => {
+  it('finds nothing wrong with a good one', () => {
+    expect(failures(() => roundRobin(), { spread: true })).toEqual([]);
+  });
+
+  it('catches one that picks nodes that take no calls', () => {
+    const any = tampered((picker) => ({
+      set: picker.set,
+      pick: (context) => {
+        const pick = picker.pick(context);
+        return pick.node
+          ? ({ ...pick, end: pick.end.bind(pick), why: pick.why, node: picker.set.nodes[0]! } as Pick)
+          : pick;
+      },
+    }));
+    expect(failures(any)).toContain('only nodes that may take calls are picked');
+  });
+
+  it('catches one that does not look at what a call requires', () => {
+    const blind = tampered((picker) => ({
+      set: picker.set,
+      pick: ({ key, exclude }) => picker.pick({ key, exclude }),
+    }));
+    expect(failures(blind)).toEqual([
+      'a call goes only to a node that offers what it requires',
+      'a call that nobody can take fails at once, unless a node that comes may take it',
+      'why tells of each node that could not take the call',
+    ]);
+  });
+
+  it('catches one that does not look at what was tried', () => {
+    const stubborn = tampered((picker) => ({
+      set: picker.set,
+      pick: ({ key, requires }) => picker.pick({ key, requires }),
+    }));
+    expect(failures(stubborn)).toEqual([
+      'a node that was tried is taken again only when nobody else is left',
+      'why tells of each node that could not take the call',
+    ]);
+  });
+
+  it('catches one that counts an end twice', () => {
+    const twice = tampered((picker) => ({
+      set: picker.set,
+      pick: (context) => {
+        const pick = picker.pick(context);
+        if (!pick.node) return pick;
+        const { node } = pick;
+        return {
+          node,
+          end: (outcome) => node.stats.end(outcome),
+          get why() {
+            return pick.why;
+          },
+        };
+      },
+    }));
+    expect(failures(twice)).toEqual(['a pick is in flight until its end, and ends once']);
+  });
+
+  it('catches state that subscribers share', () => {
+    const shared = (): Balancer => {
+      let turn = 0;
+      return (set$) => set$.pipe(map((set) => pickerOf(set, (nodes) => nodes[turn++ % nodes.length])));
+    };
+    expect(failures(shared)).toEqual(['two subscribers never share']);
+  });
+
+  it('catches a turn that starts over with each set', () => {
+    const forgetful = (): Balancer => (set$) =>
+      set$.pipe(
+        map((set) => {
+          let turn = 0;
+          return pickerOf(set, (nodes) => nodes[turn++ % nodes.length]);
+        }),
+      );
+    const failed = failures(forgetful, { spread: true });
+    expect(failed).toContain('the shares stay equal when each call finds a new set');
+    expect(failed).toContain('nodes that restart one after the other leave nobody favoured among the rest');
+  });
+
+  it('catches shares that are not what was claimed', () => {
+    const first = (): Balancer => (set$) => set$.pipe(map((set) => pickerOf(set, ([node]) => node)));
+    expect(failures(first)).toEqual([]);
+    expect(failures(first, { spread: true })).toHaveLength(3);
+    expect(failures(() => random(), { weighted: true })).toHaveLength(1);
+    expect(failures((chance) => weightedRandom({ random: chance }), { weighted: true, spread: true })).toEqual([]);
+  });
+
+  it('catches keys that do not stay', () => {
+    expect(failures(() => roundRobin(), { keyed: true })).toHaveLength(3);
+    const modulo = (): Balancer => (set$) =>
+      set$.pipe(map((set) => pickerOf(set, (nodes, { key = '' }) => nodes[Number(key.slice(4)) % nodes.length])));
+    const failed = failures(modulo, { keyed: true });
+    expect(failed).toContain('only the keys of a node that goes move, and they come back with it');
+    expect(failed).toContain('a node that comes takes keys from all and moves no others');
+  });
+
+  it('catches one that subscribes early, keeps its source, or swallows an error', () => {
+    const kept = (): Balancer => (set$) => {
+      const hot$ = set$.pipe(share({ resetOnRefCountZero: false }));
+      hot$.subscribe({ error: () => undefined });
+      return hot$.pipe(roundRobin());
+    };
+    expect(failures(kept)).toContain('the source is left alone before a subscription and after its end');
+    const deaf = (): Balancer => (set$) =>
+      new Observable((subscriber) =>
+        set$.pipe(roundRobin()).subscribe({ next: (p) => subscriber.next(p), error: () => undefined }),
+      );
+    expect(failures(deaf)).toEqual(['an error and a completion of the source come through']);
+  });
+});
