@@ -138,7 +138,7 @@ describe('assembleParts', () => {
   });
 
   marble('an end without any answer is an error', (m) => {
-    m.expectObservable(m.cold('--|').pipe(parts())).toBe('--(e|)', { e: broke('it ended without any answer') });
+    m.expectObservable(m.cold<InferResponse>('--|').pipe(parts())).toBe('--(e|)', { e: broke('it ended without any answer') });
   });
 
   marble('several parts of which none is final are an error, one alone is not', (m) => {
@@ -189,6 +189,6 @@ describe('finalResult', () => {
 
   marble('an error leaves no result behind', (m) => {
     m.expectObservable(m.cold('-0-#', { 0: part(0, true) }).pipe(finalResult())).toBe('---#');
-    m.expectObservable(m.cold('-|').pipe(finalResult())).toBe('-|');
+    m.expectObservable(m.cold<InferPart>('-|').pipe(finalResult())).toBe('-|');
   });
 });

@@ -92,7 +92,7 @@ describe('handshake', () => {
   });
 
   marble('a hub that warms up is asked again after 1, 2, 4, 8 and 8 s, for as long as it takes', (m) => {
-    const failing = m.cold('#', {}, unavailable);
+    const failing = m.cold<readonly Capability[]>('#', {}, unavailable);
     const answer = m.cold('(a|)', { a: one });
     let tries = 0;
     const fetch = () => (tries++ < 5 ? failing : answer);
@@ -121,7 +121,7 @@ describe('handshake', () => {
   });
 
   marble('a node that knows none of the methods is incompatible and asked no more until it reconnects', (m) => {
-    const unknown = m.cold('-#', {}, new FleetError('UNIMPLEMENTED', 'unknown service'));
+    const unknown = m.cold<readonly Capability[]>('-#', {}, new FleetError('UNIMPLEMENTED', 'unknown service'));
     m.expectObservable(told(m, m.hot('r 20s d-r---', sets), () => unknown)).toBe('pi 19999ms --pi', {
       p: 'hub pending',
       i: 'hub incompatible',
@@ -130,7 +130,7 @@ describe('handshake', () => {
   });
 
   marble('an asking that never ends counts as failed after the timeout', (m) => {
-    const silent = m.cold('');
+    const silent = m.cold<readonly Capability[]>('');
     const answers: Observable<readonly Capability[]>[] = [silent, m.cold('(a|)', { a: one })];
     const result = told(m, m.hot('r', sets), () => answers.shift()!, { capabilityTimeoutMs: 10 });
     m.expectObservable(result).toBe('p 9ms s 999ms k', { p: 'hub pending', s: 'hub still', k: 'hub compatible one' });
@@ -149,7 +149,7 @@ describe('handshake', () => {
   });
 
   marble('a refresh that fails leaves the node as it was', (m) => {
-    const answers = [m.cold('(a|)', { a: one }), m.cold('#', {}, unavailable), m.cold('(a|)', { a: one })];
+    const answers = [m.cold('(a|)', { a: one }), m.cold<readonly Capability[]>('#', {}, unavailable), m.cold('(a|)', { a: one })];
     let asked = 0;
     const result = told(m, m.hot('r', sets), () => answers[asked++] ?? NEVER, { capabilityRefreshMs: 100 });
     m.expectObservable(result, '3s !').toBe('(pk)', { p: 'hub pending', k: 'hub compatible one' });

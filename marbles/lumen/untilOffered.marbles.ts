@@ -4,7 +4,7 @@ import { FleetError } from '../../src/core/fleetError.js';
 import { isRoutable } from '../../src/core/isRoutable.js';
 import { createNode, type NodeState } from '../../src/core/node.js';
 import { NodeSet } from '../../src/core/nodeSet.js';
-import { taskRequirement } from '../../src/lumen/taskRouting.js';
+import { taskRequirement } from '../../src/lumen/taskRequirement.js';
 import { untilOffered } from '../../src/lumen/untilOffered.js';
 import { marble, type MarbleHelpers } from '../../src/testing/marble.js';
 

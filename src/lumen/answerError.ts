@@ -15,7 +15,7 @@ const codes: Readonly<Record<number, FleetErrorCode>> = {
  * The error inside an answer. Python nodes report nearly every failure so and end the call as OK; a code that is
  * unset or unknown becomes `UNKNOWN`.
  */
-export function inBandError(error: WireError, node: string): FleetError {
+export function answerError(error: WireError, node: string): FleetError {
   const text = [error.message, error.detail].filter((part) => part.trim() !== '').join(': ');
   return new FleetError(codes[error.code] ?? 'UNKNOWN', text || 'the node answered with an error and no message', {
     node,

@@ -8,7 +8,7 @@
 import { Observable, type OperatorFunction } from 'rxjs';
 import { FleetError } from '../core/fleetError.js';
 import type { InferResponse as WireResponse } from '../gen/lumen/inference_pb.js';
-import { inBandError } from './answerError.js';
+import { answerError } from './answerError.js';
 
 /** One whole result of a node. */
 export interface InferResult {
@@ -100,7 +100,7 @@ class Assembly {
 
   take(message: WireResponse): InferPart | undefined {
     const { correlationId, node } = this.#context;
-    if (message.error) throw inBandError(message.error, node);
+    if (message.error) throw answerError(message.error, node);
     if (message.correlationId !== '' && message.correlationId !== correlationId) {
       throw this.#bad(`it carries the correlation id "${message.correlationId}", ours is "${correlationId}"`);
     }

@@ -14,10 +14,10 @@ import { finalResult, type InferPart, type InferResult } from './assembleParts.j
 import { balancerStats, type BalancerStats } from './balancerStats.js';
 import { checkInferOptions, inference, type InferOptions, type Shape } from './inference.js';
 import { createInferMeter, type InferMetrics } from './inferMeter.js';
-import { resolveLumenOptions, type LumenClientOptions } from './lumenOptions.js';
-import type { InferRequest } from './request.js';
-import { classificationOf, embeddingOf, facesOf, ocrTextOf } from './results.js';
-import type { Classification, Embedding, Faces, OcrText } from './results.js';
+import { resolveLumenOptions, type LumenClientOptions } from './lumenClientOptions.js';
+import type { InferRequest } from './inferRequest.js';
+import { classificationOf, embeddingOf, facesOf, ocrTextOf } from './typedResult.js';
+import type { Classification, Embedding, Faces, OcrText } from './typedResult.js';
 import { runAll, type BatchItem, type BatchSource } from './runAll.js';
 import { askNode, supervise } from './supervise.js';
 import { textParts, type TextPart } from './textParts.js';

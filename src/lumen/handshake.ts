@@ -22,7 +22,7 @@ import { FleetError } from '../core/fleetError.js';
 import type { Node, NodeState } from '../core/node.js';
 import { NodeSet } from '../core/nodeSet.js';
 import { requireOption } from '../core/requireOption.js';
-import { judgeCompatibility, type CompatibilityOptions } from './compatibility.js';
+import { judgeCompatibility, type CompatibilityOptions } from './judgeCompatibility.js';
 
 /** What was found out of a node, to be joined to its state. */
 export interface NodeAnnotation {

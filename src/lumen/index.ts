@@ -9,16 +9,16 @@ export type {
   ReadyOptions,
   TaskOptions,
 } from './createLumenClient.js';
-export type { LumenClientOptions } from './lumenOptions.js';
-export { lumenPresets } from './presets.js';
-export type { LumenPreset, PresetNumbers } from './presets.js';
+export type { LumenClientOptions } from './lumenClientOptions.js';
+export { lumenPresets } from './lumenPresets.js';
+export type { LumenPreset, PresetNumbers } from './lumenPresets.js';
 
 // Requests and results
-export type { InferRequest } from './request.js';
-export type { TensorInput } from './tensor.js';
+export type { InferRequest } from './inferRequest.js';
+export type { TensorInput } from './tensorInput.js';
 export type { InferOptions } from './inference.js';
 export type { InferPart, InferResult } from './assembleParts.js';
-export type { Classification, Embedding, Face, Faces, OcrText, TypedResult } from './results.js';
+export type { Classification, Embedding, Face, Faces, OcrText, TypedResult } from './typedResult.js';
 export type { TextPart } from './textParts.js';
 export type { BatchItem, BatchProgress, BatchSource } from './runAll.js';
 export type { ChunkOptions } from './chunking.js';
@@ -26,12 +26,12 @@ export type { ChunkOptions } from './chunking.js';
 // What it does with nodes
 export { handshake } from './handshake.js';
 export type { HandshakeOptions, NodeAnnotation } from './handshake.js';
-export { judgeCompatibility } from './compatibility.js';
-export type { CompatibilityOptions } from './compatibility.js';
+export { judgeCompatibility } from './judgeCompatibility.js';
+export type { CompatibilityOptions } from './judgeCompatibility.js';
 export { cooldown } from './cooldown.js';
 export type { CooldownOptions, NodeIncident, Rest } from './cooldown.js';
-export { taskRequirement } from './taskRouting.js';
-export type { TaskDemand } from './taskRouting.js';
+export { taskRequirement } from './taskRequirement.js';
+export type { TaskDemand } from './taskRequirement.js';
 
 // What it tells
 export type { InferMetrics } from './inferMeter.js';

@@ -28,8 +28,8 @@ import {
   type ChunkOptions,
   type Chunking,
 } from './chunking.js';
-import { prepareRequest, type InferRequest, type PreparedRequest } from './request.js';
-import { chosenTasks, offerOf, serviceFor, taskRequirement, type TaskDemand } from './taskRouting.js';
+import { prepareRequest, type InferRequest, type PreparedRequest } from './inferRequest.js';
+import { chosenTasks, offerOf, serviceFor, taskRequirement, type TaskDemand } from './taskRequirement.js';
 import { untilOffered } from './untilOffered.js';
 
 /** Options of one inference, or of all inferences of a client. */

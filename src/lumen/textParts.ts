@@ -2,7 +2,7 @@
 
 import { defer, map, type OperatorFunction } from 'rxjs';
 import type { InferPart } from './assembleParts.js';
-import { generatedTextOf, type TypedResult } from './results.js';
+import { generatedTextOf, type TypedResult } from './typedResult.js';
 
 /** What one message adds to a generated text. */
 export interface TextPart extends TypedResult {

@@ -7,7 +7,7 @@ import { isRoutable, whyNotRoutable } from '../core/isRoutable.js';
 import { FleetError, type Attempt } from '../core/fleetError.js';
 import type { Node } from '../core/node.js';
 import type { NodeSet } from '../core/nodeSet.js';
-import { offeredTasks } from './taskRouting.js';
+import { offeredTasks } from './taskRequirement.js';
 
 export interface OfferPorts {
   readonly nodes$: BehaviorSubject<NodeSet>;

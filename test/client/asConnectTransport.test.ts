@@ -54,8 +54,15 @@ it('server streams arrive whole and in order', async () => {
   expect(seq).toEqual([...seq].sort((x, y) => x - y));
 });
 
-it('leaving a stream cancels it on the node', async () => {
-  for await (const _ of greeter.lotsOfReplies({ replies: 1_000_000 })) break;
+it('aborting a stream cancels it on the node', async () => {
+  const controller = new AbortController();
+  const read = (async () => {
+    // connect keeps `break` to itself: the signal is its way to end a stream.
+    for await (const _ of greeter.lotsOfReplies({ replies: 1_000_000 }, { signal: controller.signal })) {
+      controller.abort();
+    }
+  })();
+  expect((await failure(read)).code).toBe(Code.Canceled);
   await until('the node has seen it', () => servers.some((server) => server.cancelled === 1));
 });
 

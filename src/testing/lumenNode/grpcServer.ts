@@ -134,10 +134,17 @@ export async function openGrpcServer(options: GrpcServerOptions): Promise<GrpcSe
         const timer = setTimeout(kill, graceMs);
         // Connections that were never spoken to have no session that could end them.
         const silentOnes = silent ? [...sockets.values()] : [];
-        listener.close(() => {
+        const whenOver = (): void => {
+          // The listener may count a socket out just before that says so itself.
+          const [last] = sockets.values();
+          if (last) {
+            last.once('close', whenOver);
+            return;
+          }
           clearTimeout(timer);
           resolve();
-        });
+        };
+        listener.close(whenOver);
         server.tryShutdown(nothing);
         for (const socket of silentOnes) socket.destroy();
       }),

@@ -8,8 +8,8 @@ export interface NgramModel {
 
 /**
  * Reads a text. A word is what stands between blanks, so it keeps its punctuation; case and punctuation count for
- * nothing when words are looked up. What follows the last two words is drawn as often as it followed them in the
- * text; where they never stood together, what follows the last one; else any word that begins a line.
+ * nothing when words are looked up. Half of the time the next word is one that followed the last two in the text, else
+ * one that followed the last, each as often as it did; where nothing did, any word that begins a line.
  */
 export function ngramModel(text: string): NgramModel {
   const lines = text.split('\n').filter((line) => line.trim() !== '');
@@ -26,7 +26,8 @@ export function ngramModel(text: string): NgramModel {
     *words(prompt, random) {
       let [before, last] = ['', ...prompt.split(/\s+/)].slice(-2).map(plain) as [string, string];
       for (;;) {
-        const choice = afterTwo.get(`${before} ${last}`) ?? afterOne.get(last) ?? starts;
+        const likely = random() < 0.5 ? afterTwo.get(`${before} ${last}`) : undefined;
+        const choice = likely ?? afterOne.get(last) ?? starts;
         const word = choice[Math.floor(random() * choice.length)]!;
         yield word;
         [before, last] = [last, plain(word)];

@@ -1,7 +1,7 @@
 /** What a user asks of a node, and the checks that need no node. */
 
 import { FleetError } from '../core/fleetError.js';
-import { tensorMeta, tensorMime, type TensorInput } from './tensor.js';
+import { tensorMeta, tensorMime, type TensorInput } from './tensorInput.js';
 
 /** One inference. */
 export interface InferRequest {

@@ -1,5 +1,5 @@
 import { FleetError } from '../../src/core/fleetError.js';
-import { prepareRequest, type InferRequest } from '../../src/lumen/request.js';
+import { prepareRequest, type InferRequest } from '../../src/lumen/inferRequest.js';
 
 const prepare = (request: Partial<InferRequest>) =>
   prepareRequest({ task: 'echo', payload: 'x', ...request } as InferRequest, () => 'new-id');

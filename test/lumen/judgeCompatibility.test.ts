@@ -1,5 +1,5 @@
 import type { Capability } from '../../src/core/capability.js';
-import { judgeCompatibility } from '../../src/lumen/compatibility.js';
+import { judgeCompatibility } from '../../src/lumen/judgeCompatibility.js';
 
 const offers = (protocolVersion: string, service = 'ocr'): Capability => ({
   ...{ service, models: [], runtime: '', maxConcurrency: 1, precisions: [], extra: {}, tasks: [] },

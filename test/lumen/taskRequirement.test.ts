@@ -1,6 +1,6 @@
 import type { Capability } from '../../src/core/capability.js';
 import { createNode, type Node, type NodeState } from '../../src/core/node.js';
-import { chosenTasks, offeredTasks, offerOf, serviceFor, taskRequirement } from '../../src/lumen/taskRouting.js';
+import { chosenTasks, offeredTasks, offerOf, serviceFor, taskRequirement } from '../../src/lumen/taskRequirement.js';
 
 const capability = (service: string, tasks: readonly string[], models: readonly string[] = [], python = false): Capability => ({
   ...{ service, models, runtime: '', maxConcurrency: 1, precisions: [], protocolVersion: '1.0', extra: {} },

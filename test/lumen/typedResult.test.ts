@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { FleetError } from '../../src/core/fleetError.js';
 import type { InferResult } from '../../src/lumen/assembleParts.js';
-import { classificationOf, embeddingOf, facesOf, generatedTextOf, ocrTextOf, schemaOf } from '../../src/lumen/results.js';
+import { classificationOf, embeddingOf, facesOf, generatedTextOf, ocrTextOf, schemaOf } from '../../src/lumen/typedResult.js';
 
 const result = (json: unknown, mime: string, schema = ''): InferResult => ({
   ...{ node: 'hub', task: 't', correlationId: 'id', mime, schema, meta: {} },

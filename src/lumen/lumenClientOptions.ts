@@ -20,8 +20,8 @@ import type { ChunkOptions } from './chunking.js';
 import type { CooldownOptions } from './cooldown.js';
 import type { HandshakeOptions } from './handshake.js';
 import { checkInferOptions, inferenceRetry, type InferenceDefaults, type InferOptions } from './inference.js';
-import { lumenPresets, type LumenPreset } from './presets.js';
-import { singleMessageTasks } from './taskRouting.js';
+import { lumenPresets, type LumenPreset } from './lumenPresets.js';
+import { singleMessageTasks } from './taskRequirement.js';
 
 export interface LumenClientOptions extends Pick<
   HandshakeOptions,
