@@ -2,22 +2,31 @@
  * The examples as a user runs them: each is a whole program, a process of its own, against nodes that this file starts.
  *
  * A program finds its nodes in the environment: `RXFLEET_NODES` names the addresses of two nodes of `demo.Greeter`,
- * with a comma between.
+ * `RXFLEET_LUMEN_NODES` those of two Lumen nodes, with a comma between. One that asks the network runs on a host of its
+ * own, on which there is nothing but loopback and a Lumen node.
  */
 
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { startLumenNode, type LumenNode } from '../src/testing/index.js';
 import { startGreeter, type Greeter } from './support/greeter.js';
+import { createHost } from './support/netns.js';
 import { root } from './support/source.js';
 
 interface Expectation {
-  readonly args?: readonly string[];
+  /** Runs on a host of its own, where multicast stays. */
+  readonly network?: boolean;
   /** Each must be found in what the program writes. */
   readonly stdout: readonly (string | RegExp)[];
 }
 
 const examples: Readonly<Record<string, Expectation>> = {
+  balancer: { stdout: ['10.0.0.1:50051\n10.0.0.2:50051'] },
+  batch: { stdout: ['250 of 1000', '1000 of 1000'] },
+  failover: { stdout: [/Ada/, /^NO_NODES: .*no node can take the call.*127\.0\.0\.1:1.*; start a node/m] },
+  fleet: { stdout: [/ready/, /Ada/, /(reply \d\s+){3}/, /(greeter-\d\s+){2}/, /Grace/] },
+  infer: { network: true, stdout: ['256 dimensions', /\w+ \w+ \w+/] },
   virtualTime: { stdout: ['a node that dies mid-turn gives its turn to the next', /^# fail 0$/m] },
 };
 
@@ -25,23 +34,30 @@ const limitMs = 20_000;
 const folder = join(root, 'test/examples');
 
 let greeters: readonly Greeter[] = [];
+let lumens: readonly LumenNode[] = [];
 beforeAll(async () => {
   greeters = await Promise.all(['greeter-1', 'greeter-2'].map((name) => startGreeter({ name })));
+  lumens = await Promise.all(['lumen-1', 'lumen-2'].map((name) => startLumenNode({ name })));
 });
-afterAll(() => Promise.all(greeters.map((greeter) => greeter.close())));
+afterAll(() => Promise.all([...greeters, ...lumens].map((node) => node.close())));
+
+const addressesOf = (nodes: readonly { readonly address: string }[]) => nodes.map(({ address }) => address).join(',');
+
+interface Result {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
 
 /** Runs to the end, or to the limit: then it is ended and `code` is null. */
-function run(
-  name: string,
-  args: readonly string[] = [],
-): Promise<{ code: number | null; stdout: string; stderr: string }> {
+function run(name: string): Promise<Result> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['--import', 'tsx', join(folder, `${name}.ts`), ...args], {
+    const child = spawn(process.execPath, ['--import', 'tsx', join(folder, `${name}.ts`)], {
       cwd: root,
       stdio: ['ignore', 'pipe', 'pipe'],
       timeout: limitMs,
       killSignal: 'SIGKILL',
-      env: { ...process.env, RXFLEET_NODES: greeters.map(({ address }) => address).join(',') },
+      env: { ...process.env, RXFLEET_NODES: addressesOf(greeters), RXFLEET_LUMEN_NODES: addressesOf(lumens) },
     });
     const text = { stdout: '', stderr: '' };
     child.stdout.setEncoding('utf8').on('data', (chunk: string) => (text.stdout += chunk));
@@ -51,17 +67,33 @@ function run(
   });
 }
 
+/** The same on a host of its own, with a Lumen node that announces itself there. */
+async function runOnHost(name: string): Promise<Result> {
+  const host = await createHost('example');
+  try {
+    await host.ip('link', 'set', 'lo', 'multicast', 'on');
+    await host.ip('route', 'add', '224.0.0.0/4', 'dev', 'lo');
+    const node = host.spawn(process.execPath, ['--import', 'tsx', join(root, 'src/cli/main.ts'), 'node', '--json']);
+    await node.line((line) => line.includes('"ready"'));
+    const program = host.spawn(process.execPath, ['--import', 'tsx', join(folder, `${name}.ts`)]);
+    const code = await program.end(limitMs);
+    return { code, stdout: program.lines.join('\n'), stderr: '' };
+  } finally {
+    await host.close();
+  }
+}
+
 describe('the examples', () => {
   it('are all run here, so that none of them rots', () => {
     const files = readdirSync(folder).map((file) => file.replace(/\.ts$/, ''));
     expect(files.sort()).toEqual(Object.keys(examples).sort());
   });
 
-  for (const [name, { args, stdout }] of Object.entries(examples)) {
+  for (const [name, { network, stdout }] of Object.entries(examples)) {
     it(
       `${name} runs as it stands and ends by itself`,
       async () => {
-        const result = await run(name, args);
+        const result = await (network ? runOnHost(name) : run(name));
         const said = `${result.stdout}\n${result.stderr}`;
         expect(result.code, said).toBe(0);
         for (const expected of stdout) expect(result.stdout).toMatch(expected);

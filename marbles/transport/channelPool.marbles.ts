@@ -17,7 +17,13 @@ const m = createNode({ id: 'm', address: 'm:1' });
 const moved = createNode({ id: 'n', address: 'n:2' });
 const wide = createNode({ id: 'n', addresses: ['n:1', 'n:2'] });
 const shuffled = createNode({ id: 'n', addresses: ['n:2', 'n:1'] });
-const sets = { n: NodeSet.of([n]), m: NodeSet.of([m]), b: NodeSet.of([n, m]), o: NodeSet.of([moved]), z: NodeSet.of([]) };
+const sets = {
+  n: NodeSet.of([n]),
+  m: NodeSet.of([m]),
+  b: NodeSet.of([n, m]),
+  o: NodeSet.of([moved]),
+  z: NodeSet.of([]),
+};
 const letters = { discovered: 'd', connecting: 'c', ready: 'r', unavailable: 'u', draining: 'x' } as const;
 
 class FakeConnection implements Connection {
@@ -213,7 +219,14 @@ describe('channelPool', () => {
     follow('      -n----------|');
     drive('       -------x', () => connections[0]!.lose());
     expectOpened('-A----------');
-    expectStates('-c---r-(dc)r');
+    expectStates('-c---r-c---r');
+  });
+
+  marble('a connection that breaks as soon as it is up is dialled ever more slowly', (helpers) => {
+    const { follow, expectStates, connections, drive } = rig(helpers, { idleMs: 9_000, lifetimeMs: 9_000 }, 4_000);
+    follow('      -n');
+    drive('       -----x----x 1004ms x', () => connections[0]!.lose());
+    expectStates('-c-r-c-r--u 999ms c-r--u 1599ms c-r');
   });
 
   marble('a lazy pool leaves a lost connection alone until the next call', (helpers) => {
@@ -230,7 +243,12 @@ describe('channelPool', () => {
     follow('      -n----------|');
     expectStates('-c-u--------');
     const reasons: (string | undefined)[] = [];
-    drive('       ----x', () => pool.state$('n').subscribe(({ reason }) => reasons.push(reason)).unsubscribe());
+    drive('       ----x', () =>
+      pool
+        .state$('n')
+        .subscribe(({ reason }) => reasons.push(reason))
+        .unsubscribe(),
+    );
     drive('       -----x', () => deepStrictEqual(reasons, ['nobody there']));
   });
 

@@ -41,20 +41,21 @@ export class HashRing {
   /** Puts in points made by `ringPoint`. Only what lies behind each is moved, block by block. */
   insert(points: readonly number[]): void {
     const sorted = Float64Array.from(points).sort();
+    const landed = new Int32Array(sorted.length);
     this.reserve(this.size + sorted.length);
     const { positions } = this;
     let end = this.size;
     for (let left = sorted.length - 1; left >= 0; left--) {
       const position = Math.floor(sorted[left]! / owners);
-      const owner = sorted[left]! - position * owners;
       const place = this.firstAfter(position, end);
       this.move(place, end, left + 1);
       positions[place + left] = position;
-      this.owners[place + left] = owner;
+      this.owners[place + left] = sorted[left]! - position * owners;
+      landed[left] = place + left;
       end = place;
     }
     this.size += sorted.length;
-    this.orderMeetings();
+    for (const place of landed) this.orderMeeting(place);
     this.tabulate();
   }
 
@@ -85,15 +86,13 @@ export class HashRing {
   }
 
   /** Where points meet, their order must not depend on who came first. */
-  private orderMeetings(): void {
-    const { positions, owners, size } = this;
-    for (let i = 1; i < size; i++) {
-      for (let at = i; at > 0 && positions[at] === positions[at - 1]; at--) {
-        const [left, right] = [owners[at - 1]!, owners[at]!];
-        if (!this.before(right, left)) break;
-        owners[at - 1] = right;
-        owners[at] = left;
-      }
+  private orderMeeting(place: number): void {
+    const { positions, owners } = this;
+    for (let at = place; at > 0 && positions[at] === positions[at - 1]; at--) {
+      const [left, right] = [owners[at - 1]!, owners[at]!];
+      if (!this.before(right, left)) return;
+      owners[at - 1] = right;
+      owners[at] = left;
     }
   }
 

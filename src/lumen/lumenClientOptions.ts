@@ -14,6 +14,8 @@ import { requireOption } from '../core/requireOption.js';
 import type { RetryBudgetOptions } from '../core/retryBudget.js';
 import type { Discovery, DiscoveryEvent } from '../discovery/discovery.js';
 import { mdns } from '../discovery/mdns.js';
+import { activeHealth } from '../health/activeHealth.js';
+import { lumenHealth } from '../health/lumenHealth.js';
 import type { ChannelPoolOptions } from '../transport/channelPool.js';
 import { grpcTransport } from '../transport/grpc.js';
 import type { ChunkOptions } from './chunking.js';
@@ -40,8 +42,11 @@ export interface LumenClientOptions extends Pick<
   readonly balancer?: Balancer;
   /** How connections are kept. Nodes are always dialled as soon as they are known, since they must be asked what they can do. */
   readonly connections?: Omit<ChannelPoolOptions, 'eager'>;
-  /** Active health checks. Default: none; a node that is connected and compatible counts as healthy. */
-  readonly health?: FleetOptions['health'];
+  /**
+   * Active health checks, such as `activeHealth(lumenHealth())`; `false`: none. Default: those of the preset, else none,
+   * since a node that is connected and has named its capabilities counts as healthy.
+   */
+  readonly health?: FleetOptions['health'] | false;
   /** Most nodes used, the first that discovery lists. Default: all. */
   readonly maxNodes?: number;
   /** Defaults for every inference. */
@@ -106,6 +111,9 @@ export function resolveLumenOptions(options: LumenClientOptions): ResolvedLumenO
     grpcTransport({ maxReconnectMs: 10_000, ...(preset ? { connectDeadlineMs: preset.connectDeadlineMs } : {}) });
   const balancer = options.balancer ?? (preset?.balancer === 'least_loaded' ? leastLoaded() : roundRobin());
   const cooldown = options.cooldown === false ? false : { ...preset?.cooldown, ...options.cooldown, scheduler };
+  const intervalMs = preset?.healthIntervalMs;
+  const health =
+    options.health ?? (intervalMs === undefined ? false : activeHealth(lumenHealth(), { intervalMs, scheduler, random }));
   const deadlineMs = calls.deadlineMs ?? preset?.deadlineMs;
 
   return {
@@ -119,7 +127,7 @@ export function resolveLumenOptions(options: LumenClientOptions): ResolvedLumenO
       initialState: { compatibility: 'pending' },
       scheduler,
       random,
-      ...(options.health === undefined ? {} : { health: options.health }),
+      ...(health ? { health } : {}),
       ...(options.use ? { use: options.use } : {}),
       ...(options.retryBudget ? { retryBudget: options.retryBudget } : {}),
       ...(options.onDiscoveryEvent ? { onDiscoveryEvent: options.onDiscoveryEvent } : {}),

@@ -254,7 +254,7 @@ class Slot<C extends Connection> {
   #lifetime = Subscription.EMPTY;
   #redial = Subscription.EMPTY;
   #state: ConnectivityState = 'IDLE';
-  #openFailure: string | undefined;
+  #failure: string | undefined;
   #readySince = 0;
   #breaks = 0;
 
@@ -265,16 +265,16 @@ class Slot<C extends Connection> {
 
   status(): ConnectionState {
     const state = this.#state;
-    const failed = state === 'TRANSIENT_FAILURE';
-    const reason = failed ? (this.current ? this.current.connection.lastError : this.#openFailure) : undefined;
+    const reason = state === 'TRANSIENT_FAILURE' ? (this.current?.connection.lastError ?? this.#failure) : undefined;
     return { id: this.node.id, state, availability: availabilities[state], reason };
   }
 
   /** Opens the connection, which was not there. */
   open(): PooledConnection<C> {
     const pooled = this.ports.open(this.node);
-    this.#use(pooled);
+    // Dialled before it is looked at, so that nobody picks a node for its being idle in between.
     pooled.connection.connect();
+    this.#use(pooled);
     return pooled;
   }
 
@@ -287,7 +287,7 @@ class Slot<C extends Connection> {
       // Without room it waits for its first call.
       if (error.code === 'RESOURCE_EXHAUSTED') return this.#enter('IDLE');
       const { scheduler, random } = this.ports.options;
-      this.#openFailure = error.message;
+      this.#failure = error.message;
       this.#breaks++;
       this.#redial.unsubscribe();
       this.#redial = scheduler.schedule(() => this.current ?? this.tryOpen(), reconnectBackoff(this.#breaks, random));
@@ -347,23 +347,27 @@ class Slot<C extends Connection> {
   }
 
   #changed(pooled: PooledConnection<C>, state: ConnectivityState): void {
-    const { eager, scheduler, random } = this.ports.options;
     const before = this.#state;
     if (before === 'READY' && state !== 'READY' && this.#replacement) return this.#swap();
+    if (state === 'IDLE' && before === 'READY' && this.ports.options.eager) return this.#dialAgain(pooled);
     this.#enter(state);
     if (this.current !== pooled) return;
-    if (state === 'READY') this.#readySince = scheduler.now();
+    if (state === 'READY') this.#readySince = this.ports.options.scheduler.now();
     // Closed by others: the next call opens a new one.
-    if (state === 'SHUTDOWN') return this.idle();
-    if (state !== 'IDLE' || before !== 'READY' || !eager) return;
+    if (state === 'SHUTDOWN') this.idle();
+  }
+
+  /** At once, but for a connection that breaks as soon as it is up. */
+  #dialAgain(pooled: PooledConnection<C>): void {
+    const { scheduler, random } = this.ports.options;
     const stable = scheduler.now() - this.#readySince >= stableMs;
     this.#breaks = stable ? 0 : this.#breaks + 1;
-    if (this.#breaks <= 1) pooled.connection.connect();
-    else {
-      const wait = reconnectBackoff(this.#breaks - 1, random);
-      this.#redial.unsubscribe();
-      this.#redial = scheduler.schedule(() => pooled.connection.connect(), wait);
-    }
+    if (this.#breaks <= 1) return pooled.connection.connect();
+    const wait = reconnectBackoff(this.#breaks - 1, random);
+    this.#failure = `the connection broke ${this.#breaks} times, each time within ${stableMs / 1_000} s`;
+    this.#enter('TRANSIENT_FAILURE');
+    this.#redial.unsubscribe();
+    this.#redial = scheduler.schedule(() => pooled.connection.connect(), wait);
   }
 
   #closeWhenIdle(pooled: PooledConnection<C>, idleMs: number, wait: number): Subscription {
@@ -403,8 +407,10 @@ class Slot<C extends Connection> {
     const fresh = this.#replacement;
     this.#replacement = undefined;
     this.#watchReplacement.unsubscribe();
-    if (old) this.ports.drain(old);
+    // What closing does to the old one is no news of the node.
     this.current = undefined;
+    this.#watch.unsubscribe();
+    if (old) this.ports.drain(old);
     if (fresh) {
       this.#use(fresh);
       fresh.connection.connect();

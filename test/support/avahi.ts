@@ -126,7 +126,8 @@ if sys.argv[1] == 'browse':
 else:
     spec = json.loads(sys.argv[3])
     def info(spec): return ServiceInfo(kind, spec['name'] + '.' + kind, addresses=[socket.inet_aton(a) for a in spec['addresses']],
-                       port=spec['port'], properties=spec['txt'], server=spec['server'])
+                       port=spec['port'], properties=spec['txt'], server=spec['server'],
+                       host_ttl=spec.get('ttl', 120), other_ttl=spec.get('ttl', 4500))
     current = info(spec)
     zc.register_service(current)
     say(event='registered')
@@ -146,6 +147,8 @@ export interface ZeroconfService {
   readonly addresses: readonly string[];
   readonly port: number;
   readonly txt: Readonly<Record<string, string>>;
+  /** Life of every record, in seconds. Default: 120 and 4,500. */
+  readonly ttl?: number;
 }
 
 function python(host: Host, peers: DebianRoot, ...args: readonly string[]): HostProcess {

@@ -5,7 +5,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { StatusName } from '../../src/core/errorCodes.js';
 import { FleetError } from '../../src/core/fleetError.js';
 import { methodOf } from '../../src/core/method.js';
-import { ChatMessageSchema, Greeter as GreeterService, HelloReplySchema, type HelloRequest } from '../../src/gen/demo/greeter_pb.js';
+import {
+  ChatMessageSchema,
+  Greeter as GreeterService,
+  HelloReplySchema,
+  type HelloRequest,
+} from '../../src/gen/demo/greeter_pb.js';
 import { openGrpcServer, serve, type ServerCall, type ServerTls } from '../../src/testing/lumenNode/grpcServer.js';
 
 export interface GreeterFaults {

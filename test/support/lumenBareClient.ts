@@ -1,6 +1,13 @@
 /** A Lumen client of grpc-js alone: it sends what it is told and gives back what came, so that a test can judge the node. */
 
-import { create, fromBinary, toBinary, type DescMethod, type MessageInitShape, type MessageShape } from '@bufbuild/protobuf';
+import {
+  create,
+  fromBinary,
+  toBinary,
+  type DescMethod,
+  type MessageInitShape,
+  type MessageShape,
+} from '@bufbuild/protobuf';
 import { EmptySchema } from '@bufbuild/protobuf/wkt';
 import { Client, credentials, type ServiceError } from '@grpc/grpc-js';
 import { Health, type HealthCheckResponse } from '../../src/gen/grpc/health_pb.js';
@@ -95,7 +102,9 @@ export class BareClient {
 
   /** Gives each status to `onStatus`; resolves when the node ends it. */
   watch(service: string, onStatus: (status: number) => void): Promise<Answer<HealthCheckResponse>> {
-    return this.#stream(Health.method.watch, create(Health.method.watch.input, { service }), ({ status }) => onStatus(status));
+    return this.#stream(Health.method.watch, create(Health.method.watch.input, { service }), ({ status }) =>
+      onStatus(status),
+    );
   }
 
   close(): void {

@@ -324,10 +324,17 @@ describe('a text generation', () => {
     expect(messages.map((m) => m.isFinal)).toEqual([...Array<boolean>(12).fill(false), true]);
     const final = jsonOf(messages.at(-1)!);
     expect(final).toMatchObject({ finish_reason: 'length', generated_tokens: 12, input_tokens: 4 });
-    expect(messages.slice(0, -1).map((m) => jsonOf(m)['text']).join('')).toBe(final['text']);
+    expect(
+      messages
+        .slice(0, -1)
+        .map((m) => jsonOf(m)['text'])
+        .join(''),
+    ).toBe(final['text']);
     expect(String(final['text']).split(' ')).toHaveLength(12);
 
-    expect((await ask({ max_tokens: '12' })).map((m) => jsonOf(m)['text'])).toEqual(messages.map((m) => jsonOf(m)['text']));
+    expect((await ask({ max_tokens: '12' })).map((m) => jsonOf(m)['text'])).toEqual(
+      messages.map((m) => jsonOf(m)['text']),
+    );
     expect(jsonOf((await ask({ max_tokens: '12', seed: '7' })).at(-1)!)['text']).not.toBe(final['text']);
     expect(await ask({ stream: 'false' })).toHaveLength(1);
     expect(await ask({ max_tokens: 'many' })).toEqual([]);

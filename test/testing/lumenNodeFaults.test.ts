@@ -48,11 +48,11 @@ describe('a node with a fault', () => {
     expect(codes).toEqual([0, 0, 13, 0, 0, 13]);
     expect(node).toMatchObject({ requests: 6, answered: 4 });
 
-    const chances = [0.9, 0.1, 0.5, 0.9, 0.5, 0.2];
+    const chances = [0.9, 0.1, 0.5];
     await node.close();
     client.close();
     await start({ faults: { errorRate: 0.3 }, random: () => chances.shift() ?? 0.9 });
-    expect([(await ask()).code, (await ask()).code, (await ask()).code]).toContain(14);
+    expect([(await ask()).code, (await ask()).code, (await ask()).code]).toEqual([0, 14, 0]);
   });
 
   it('fails inside an answer, as a Python server does by itself', async () => {
@@ -96,10 +96,10 @@ describe('a node with a fault', () => {
     const socket = connect(node.port, node.host);
     await once(socket, 'connect');
     let heard = 0;
-    socket.on('data', () => heard++);
+    socket.on('data', () => heard++).on('error', () => {});
     socket.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
     await vi.waitFor(() => expect(node.connections).toBe(1));
-    const closed = once(socket, 'close');
+    const closed = new Promise((resolve) => socket.once('close', resolve));
     await node.close();
     await closed;
     expect(heard).toBe(0);
@@ -118,15 +118,18 @@ describe('a node with a fault', () => {
 });
 
 describe('a node that dies', () => {
-  it.each([0, 1, 3])('breaks the connection after %i messages of the answer, and lives on', async (dieAfterMessages) => {
-    await start({ faults: { dieAfterMessages } });
-    const { code, messages } = await ask(chunked);
-    expect(code).toBe(14);
-    expect(messages.map(({ seq }) => Number(seq))).toEqual([0, 1, 2].slice(0, dieAfterMessages));
-    expect(node.calls.at(-1)!.outcome).toBe('died');
-    node.faults({});
-    expect((await ask()).code).toBe(0);
-  });
+  it.each([0, 1, 3])(
+    'breaks the connection after %i messages of the answer, and lives on',
+    async (dieAfterMessages) => {
+      await start({ faults: { dieAfterMessages } });
+      const { code, messages } = await ask(chunked);
+      expect(code).toBe(14);
+      expect(messages.map(({ seq }) => Number(seq))).toEqual([0, 1, 2].slice(0, dieAfterMessages));
+      expect(node.calls.at(-1)!.outcome).toBe('died');
+      node.faults({});
+      expect((await ask()).code).toBe(0);
+    },
+  );
 
   it('takes its port with it', async () => {
     await start({ faults: { dieAfterMessages: 2, death: 'node' } });

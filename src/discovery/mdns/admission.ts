@@ -22,8 +22,7 @@ export function createAdmission({ type, skipped, hostWanted }: AdmissionOptions)
   const reportForeign = (name: string): void => {
     const key = nameKey(name);
     const service = /^(?:.*\.)?(_[^.]+\._(?:tcp|udp)\..*)$/s.exec(key)?.[1];
-    if (!service || service.startsWith('_dns-sd.') || foreign.has(service) || foreign.size >= maxForeign)
-      return;
+    if (!service || service.startsWith('_dns-sd.') || foreign.has(service) || foreign.size >= maxForeign) return;
     foreign.add(service);
     skipped(`${clip(service)} is another service`);
   };

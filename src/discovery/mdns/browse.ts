@@ -173,6 +173,7 @@ export function browse(options: BrowseOptions): Observable<NodeSet> {
       network,
       {
         up(link) {
+          cache.setLink(link.name, true);
           places.set(link.name, { networks: link.networks, loopback: link.loopback });
           if (cutOff) {
             cutOff = false;
@@ -182,7 +183,8 @@ export function browse(options: BrowseOptions): Observable<NodeSet> {
           restart$.next(true);
           arm();
         },
-        down(_link, left, reason) {
+        down(link, left, reason) {
+          if (!group.links.some(({ name }) => name === link.name)) cache.setLink(link.name, false);
           if (left > 0) return;
           cutOff = true;
           restart$.next(false);

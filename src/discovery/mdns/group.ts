@@ -60,6 +60,7 @@ export function openGroup(
   const members = new Map<string, Member>();
   let closed = false;
   let alone = false;
+  let hadNetwork = false;
 
   const upCount = (): number => [...members.values()].filter(({ up }) => up).length;
 
@@ -110,7 +111,11 @@ export function openGroup(
   };
 
   const look = (): void => {
-    const wanted = new Map(linksOf(network.readInterfaces(), network.interfaces).map((link) => [link.key, link]));
+    const found = linksOf(network.readInterfaces(), network.interfaces);
+    hadNetwork ||= found.some(({ loopback }) => !loopback);
+    // Who had a network and lost it is cut off: loopback does not make up for it, unless it was asked for.
+    const usable = hadNetwork && !network.interfaces ? found.filter(({ loopback }) => !loopback) : found;
+    const wanted = new Map(usable.map((link) => [link.key, link]));
     for (const [key, member] of members) {
       if (wanted.has(key)) continue;
       members.delete(key);

@@ -47,6 +47,8 @@ export class RecordCache {
   readonly #entries = new Map<string, Map<string, Entry>>();
   readonly #maxRecords: number;
   readonly #random: () => number;
+  /** The interfaces that are gone while others are left. */
+  readonly #gone = new Set<string>();
   #size = 0;
   /** Never later than the next thing to do. */
   #nextAt = Infinity;
@@ -71,22 +73,31 @@ export class RecordCache {
     const records = this.#entries.get(group);
     const key = `${link} ${recordKey(record)}`;
     const known = records?.get(key);
+    // A record from an interface that is gone is answered for by whoever tells of the same on another.
+    const orphans = this.#orphansOf(record, records);
     if (record.ttl === 0) {
-      if (!known || known.dying) return 'ignored';
-      this.#die(known, now);
-      return 'dying';
+      const dying = [known, ...orphans].filter((entry) => entry && !entry.dying) as Entry[];
+      for (const entry of dying) this.#die(entry, now);
+      return dying.length > 0 ? 'dying' : 'ignored';
     }
-    let flushed = false;
+    let changed = known?.dying ?? false;
+    for (const entry of orphans) {
+      records!.delete(`${entry.link} ${recordKey(record)}`);
+      this.#size--;
+      changed = true;
+    }
     if (record.flush) {
       for (const other of records?.values() ?? []) {
-        // What came within the last second is of the same announcement (RFC 6762, 10.2).
-        if (other === known || other.link !== link || other.dying || other.receivedAt >= now - lastBreathMs) continue;
+        if (other === known || other.dying || !(other.link === link || this.#gone.has(other.link))) continue;
+        // Several addresses may come in several packets, so what is younger than a second is of the same announcement
+        // (RFC 6762, 10.2). Of the other records an instance has one.
+        const several = record.type === 'A' || record.type === 'AAAA';
+        if (other.receivedAt >= now - (several ? lastBreathMs : 0)) continue;
         this.#die(other, now);
-        flushed = true;
+        changed = true;
       }
     }
     if (known) {
-      const changed = known.dying || flushed;
       this.#renew(known, record, now);
       return changed ? 'new' : 'renewed';
     }
@@ -160,6 +171,12 @@ export class RecordCache {
     }
   }
 
+  /** An interface is gone, or is back. */
+  setLink(link: string, up: boolean): void {
+    if (up) this.#gone.delete(link);
+    else this.#gone.add(link);
+  }
+
   /** After a time without any interface: everything but what said goodbye lives at least until `until`, and what was due is asked for now. */
   revive(now: number, until: number): void {
     for (const records of this.#entries.values()) {
@@ -170,6 +187,10 @@ export class RecordCache {
       }
     }
     this.#nextAt = now;
+  }
+
+  #orphansOf(record: MdnsRecord, records: ReadonlyMap<string, Entry> | undefined): readonly Entry[] {
+    return [...this.#gone].flatMap((link) => records?.get(`${link} ${recordKey(record)}`) ?? []);
   }
 
   #renew(entry: Entry, record: MdnsRecord, now: number): void {

@@ -5,7 +5,7 @@ import { FleetError } from '../../core/fleetError.js';
 import { InferResponseSchema, type InferRequest, type InferResponse } from '../../gen/lumen/inference_pb.js';
 import type { WholeRequest } from './assembleRequest.js';
 import { checkInput } from './checkInput.js';
-import { failedAnswer, InBandFailure, StatusFailure } from './failures.js';
+import { failedAnswer, InBandFailure, StatusFailure } from './failure.js';
 import type { ServerCall } from './grpcServer.js';
 import { responsesOf } from './responses.js';
 import { hang, pause, type Serving } from './serving.js';
@@ -29,7 +29,15 @@ export interface Route {
 export async function answer(node: Serving, call: InferCall, request: WholeRequest, route: () => Route): Promise<void> {
   const { correlationId, meta, payload, messages } = request;
   const log = (service: string) =>
-    node.log.begin({ method: 'Infer', task: request.task, service, correlationId, meta, bytes: payload.length, messages });
+    node.log.begin({
+      method: 'Infer',
+      task: request.task,
+      service,
+      correlationId,
+      meta,
+      bytes: payload.length,
+      messages,
+    });
   let end: ((outcome: string) => void) | undefined;
   try {
     const { service, task } = route();
@@ -39,7 +47,9 @@ export async function answer(node: Serving, call: InferCall, request: WholeReque
     const outcome = await work(node, call, request, { service, task });
     end(call.signal.aborted && outcome === 'OK' ? 'CANCELLED' : outcome);
   } catch (thrown) {
-    const error = call.signal.aborted ? new FleetError('CANCELLED', 'the caller is gone') : FleetError.from(thrown, 'INTERNAL');
+    const error = call.signal.aborted
+      ? new FleetError('CANCELLED', 'the caller is gone')
+      : FleetError.from(thrown, 'INTERNAL');
     (end ?? log(''))(error.code);
     if (thrown instanceof InBandFailure) await call.send(failedAnswer(correlationId, error));
     else throw error;
@@ -56,8 +66,9 @@ export function refused(node: Serving, error: FleetError, first?: InferRequest):
 async function meetFaults(node: Serving, call: InferCall): Promise<void> {
   const { latencyMs = 0, jitterMs = 0, errorRate = 0, errorEvery, errorCode = 'UNAVAILABLE' } = node.faults;
   const { errorInBand = node.flavour !== 'hub' } = node.faults;
-  const fails = (errorEvery !== undefined && node.log.requests % errorEvery === 0) || node.random() < errorRate;
-  await pause(latencyMs + (2 * node.random() - 1) * jitterMs, call.signal);
+  const fails =
+    (errorEvery !== undefined && node.log.requests % errorEvery === 0) || (errorRate > 0 && node.random() < errorRate);
+  await pause(latencyMs + (jitterMs > 0 ? (2 * node.random() - 1) * jitterMs : 0), call.signal);
   if (node.faults.hang) await hang(node, call.signal);
   if (!fails || errorCode === 'OK') return;
   throw new (errorInBand ? InBandFailure : StatusFailure)(errorCode, `${node.name} was told to fail`);

@@ -21,7 +21,7 @@ export interface WholeRequest {
  *
  * @throws FleetError `INVALID_ARGUMENT`
  */
-export function assembleAsHub(messages: readonly InferRequest[]): WholeRequest {
+export function assembleRequest(messages: readonly InferRequest[]): WholeRequest {
   const [first] = messages;
   if (!first) throw invalid('the stream ended without a request');
   if (first.task === '') throw invalid('task is required');
@@ -44,7 +44,8 @@ export function assembleAsHub(messages: readonly InferRequest[]): WholeRequest {
 /** A request of these messages, in their order. */
 export function wholeOf(head: InferRequest, messages: readonly InferRequest[]): WholeRequest {
   const { correlationId, task, payloadMime: mime, meta } = head;
-  const payload = messages.length === 1 ? messages[0]!.payload : Buffer.concat(messages.map((message) => message.payload));
+  const payload =
+    messages.length === 1 ? messages[0]!.payload : Buffer.concat(messages.map((message) => message.payload));
   return { correlationId, task, mime, meta, payload, messages: messages.length };
 }
 

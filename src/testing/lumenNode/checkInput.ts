@@ -38,7 +38,8 @@ function checkTensor({ mime, meta, payload }: WholeRequest, task: NodeTask): voi
 function shapeOf(text = ''): readonly number[] {
   try {
     const shape = JSON.parse(text) as unknown;
-    if (Array.isArray(shape) && shape.length > 0 && shape.every((n) => Number.isInteger(n) && n > 0)) return shape as number[];
+    if (Array.isArray(shape) && shape.length > 0 && shape.every((n) => Number.isInteger(n) && n > 0))
+      return shape as number[];
   } catch {
     // Said below.
   }

@@ -65,8 +65,21 @@ export interface LumenFaults {
 export function requireFaults(faults: LumenFaults): LumenFaults {
   const { errorRate = 0, errorEvery = 1 } = faults;
   requireOption(errorRate >= 0 && errorRate <= 1, 'faults.errorRate', 'from 0 to 1', errorRate);
-  requireOption(Number.isInteger(errorEvery) && errorEvery >= 1, 'faults.errorEvery', 'a whole number of at least 1', errorEvery);
-  const counts = ['latencyMs', 'jitterMs', 'unavailableMs', 'dieAfterMessages', 'skipChunk', 'repeatChunk', 'oversizedBytes'] as const;
+  requireOption(
+    Number.isInteger(errorEvery) && errorEvery >= 1,
+    'faults.errorEvery',
+    'a whole number of at least 1',
+    errorEvery,
+  );
+  const counts = [
+    'latencyMs',
+    'jitterMs',
+    'unavailableMs',
+    'dieAfterMessages',
+    'skipChunk',
+    'repeatChunk',
+    'oversizedBytes',
+  ] as const;
   for (const field of counts) {
     const value = faults[field] ?? 0;
     requireOption(value >= 0, `faults.${field}`, 'at least 0', value);

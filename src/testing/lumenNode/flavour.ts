@@ -9,7 +9,5 @@ export type LumenFlavour = 'hub' | 'python' | 'pythonHub';
 
 /** The TXT record that this make announces. Python servers make up an id for each run. */
 export function txtOf(flavour: LumenFlavour, newId: () => string): Readonly<Record<string, string>> {
-  return flavour === 'hub'
-    ? { v: '0.1.2', runtime: 'cpu' }
-    : { uuid: newId(), status: 'ready', version: '1.0.0' };
+  return flavour === 'hub' ? { v: '0.1.2', runtime: 'cpu' } : { uuid: newId(), status: 'ready', version: '1.0.0' };
 }

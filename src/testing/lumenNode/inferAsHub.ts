@@ -4,7 +4,7 @@ import { toBinary } from '@bufbuild/protobuf';
 import { FleetError } from '../../core/fleetError.js';
 import { InferRequestSchema, type InferRequest } from '../../gen/lumen/inference_pb.js';
 import { answer, refused, type InferCall, type Route } from './answer.js';
-import { assembleAsHub, type WholeRequest } from './assembleRequest.js';
+import { assembleRequest, type WholeRequest } from './assembleRequest.js';
 import type { Serving } from './serving.js';
 
 /** Serves one stream. */
@@ -22,7 +22,7 @@ export async function inferAsHub(node: Serving, call: InferCall): Promise<void> 
 
 function assembled(node: Serving, messages: readonly InferRequest[]): WholeRequest {
   try {
-    return assembleAsHub(messages);
+    return assembleRequest(messages);
   } catch (thrown) {
     throw refused(node, FleetError.from(thrown, 'INTERNAL'), messages[0]);
   }
@@ -48,5 +48,8 @@ function checkSize(message: InferRequest, limit: number): void {
   if (message.payload.length < limit / 2) return;
   const size = toBinary(InferRequestSchema, message).length;
   if (size <= limit) return;
-  throw new FleetError('OUT_OF_RANGE', `decoded message length too large: found ${size} bytes, the limit is: ${limit} bytes`);
+  throw new FleetError(
+    'OUT_OF_RANGE',
+    `decoded message length too large: found ${size} bytes, the limit is: ${limit} bytes`,
+  );
 }

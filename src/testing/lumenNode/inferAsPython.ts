@@ -4,7 +4,7 @@ import { FleetError } from '../../core/fleetError.js';
 import type { InferRequest } from '../../gen/lumen/inference_pb.js';
 import { answer, refused, type InferCall, type Route } from './answer.js';
 import { wholeOf, type WholeRequest } from './assembleRequest.js';
-import { failedAnswer, StatusFailure } from './failures.js';
+import { failedAnswer, StatusFailure } from './failure.js';
 import type { Serving } from './serving.js';
 
 /**
@@ -21,7 +21,7 @@ export async function inferAsPython(node: Serving, call: InferCall, newId: () =>
   const pieces = new Map<string, InferRequest[]>();
   for await (const message of call.requests) {
     const correlationId = message.correlationId || newId();
-    const request = complete(pieces, { ...message, correlationId });
+    const request = complete(pieces, { ...message, correlationId }, message.correlationId !== '');
     if (!request) continue;
     try {
       await answer(node, call, request, () => routeAsPython(node, request));
@@ -33,9 +33,14 @@ export async function inferAsPython(node: Serving, call: InferCall, newId: () =>
   }
 }
 
-function complete(pieces: Map<string, InferRequest[]>, message: InferRequest): WholeRequest | undefined {
+function complete(
+  pieces: Map<string, InferRequest[]>,
+  message: InferRequest,
+  named: boolean,
+): WholeRequest | undefined {
   const { correlationId, seq, total, task } = message;
   if (total <= 1n || task === 'ocr') return wholeOf(message, [message]);
+  if (!named) return undefined;
   const list = pieces.get(correlationId) ?? [];
   list.push(message);
   pieces.set(correlationId, list);

@@ -40,7 +40,9 @@ export function inferenceService(node: Serving, capabilities: () => readonly Cap
   };
 
   const methods = [
-    serve(methodOf(infer), (call) => (node.flavour === 'hub' ? inferAsHub(node, call) : inferAsPython(node, call, newId))),
+    serve(methodOf(infer), (call) =>
+      node.flavour === 'hub' ? inferAsHub(node, call) : inferAsPython(node, call, newId),
+    ),
     serve(methodOf(getCapabilities), (call) => askCapabilities('GetCapabilities', call)),
     // Liveness only: OK even while the node starts.
     serve(methodOf(health), (call) => ask('Health', call, () => [create(EmptySchema)])),

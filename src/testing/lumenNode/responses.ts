@@ -54,7 +54,9 @@ export function responsesOf(
       offset: BigInt(offset),
     });
   });
-  return chunks.flatMap((chunk, seq) => (seq === faults.skipChunk ? [] : seq === faults.repeatChunk ? [chunk, chunk] : [chunk]));
+  return chunks.flatMap((chunk, seq) =>
+    seq === faults.skipChunk ? [] : seq === faults.repeatChunk ? [chunk, chunk] : [chunk],
+  );
 }
 
 function spoilt(result: Uint8Array, { emptyResult, cutResult, oversizedBytes }: LumenFaults): Uint8Array {

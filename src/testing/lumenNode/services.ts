@@ -37,7 +37,13 @@ export interface ServicesOptions {
  *
  * @throws FleetError `INVALID_OPTION` for a task that nobody offers, or a service without a task or a model.
  */
-export function resolveServices({ flavour, services, tasks, models, msPerToken }: ServicesOptions): readonly NodeService[] {
+export function resolveServices({
+  flavour,
+  services,
+  tasks,
+  models,
+  msPerToken,
+}: ServicesOptions): readonly NodeService[] {
   const all = services ?? (flavour === 'hub' ? hubServices(msPerToken) : pythonServices(msPerToken));
   const chosen = tasks ? only(all, tasks, services ? [] : everyService(msPerToken)) : all;
   requireOption(chosen.length > 0, 'services', 'one service at least', 'none');

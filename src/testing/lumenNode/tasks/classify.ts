@@ -2,7 +2,7 @@
 
 import { byteHistogram } from './embedImage.js';
 import { normalised } from './embedText.js';
-import { fnv1a, seededRandom } from './hash.js';
+import { fnv1a, seededRandom } from './seededRandom.js';
 import { imageMimes, jsonMime, jsonOutput, rounded, type NodeTask } from './task.js';
 
 const species = [

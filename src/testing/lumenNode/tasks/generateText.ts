@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FleetError } from '../../../core/fleetError.js';
-import { fnv1a, seededRandom } from './hash.js';
+import { fnv1a, seededRandom } from './seededRandom.js';
 import { ngramModel, type NgramModel } from './ngramModel.js';
 import { sonnets } from './sonnets.js';
 import { jsonMime, jsonOutput, type NodeTask, type TaskInput } from './task.js';
@@ -48,7 +48,8 @@ export function generateText(options: GenerateTextOptions = {}): NodeTask {
         if (msPerToken > 0) await sleep(msPerToken, undefined, { signal: input.signal });
         const part = tokens++ === 0 ? word : ` ${word}`;
         text += part;
-        if (streamed) yield { ...jsonOutput('text_generation_v1', { text: part, model_id: input.model }), partial: true };
+        if (streamed)
+          yield { ...jsonOutput('text_generation_v1', { text: part, model_id: input.model }), partial: true };
         if (asked === undefined && tokens >= fewestWords && /[.!?]$/.test(word)) {
           finish = 'stop';
           break;

@@ -14,7 +14,10 @@ export function readText(name = 'ocr'): NodeTask {
     outputMimes: [jsonMime('ocr_v1')],
     *run({ payload, model }) {
       if (payload.length === 0) throw new FleetError('INVALID_ARGUMENT', 'the image is empty');
-      const runs = Buffer.from(payload).toString('latin1').match(/[\x20-\x7e]{4,}/g) ?? [];
+      const runs =
+        Buffer.from(payload)
+          .toString('latin1')
+          .match(/[\x20-\x7e]{4,}/g) ?? [];
       const items = runs.map((text, line) => {
         const [left, top, right, bottom] = [0, line * lineHeight, text.length * letterWidth, (line + 1) * lineHeight];
         const box = [

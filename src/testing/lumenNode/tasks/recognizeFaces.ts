@@ -1,7 +1,7 @@
 /** An image to faces that are not there: their number and places follow from a hash of its bytes. */
 
 import { FleetError } from '../../../core/fleetError.js';
-import { fnv1a, seededRandom } from './hash.js';
+import { fnv1a, seededRandom } from './seededRandom.js';
 import { imageMimes, jsonMime, jsonOutput, rounded, type NodeTask } from './task.js';
 
 /** `face_recognition`, or the same under another name. Takes an image or a tensor, gives `face_v1`: one to four faces. */
@@ -15,7 +15,11 @@ export function recognizeFaces(name = 'face_recognition'): NodeTask {
       const hash = fnv1a(payload);
       const random = seededRandom(hash);
       const faces = Array.from({ length: 1 + (hash % 4) }, () => {
-        const [left, top, size] = [Math.floor(random() * 500), Math.floor(random() * 300), 40 + Math.floor(random() * 100)];
+        const [left, top, size] = [
+          Math.floor(random() * 500),
+          Math.floor(random() * 300),
+          40 + Math.floor(random() * 100),
+        ];
         const embedding = Float64Array.from({ length: 16 }, () => random() - 0.5);
         return {
           bbox: [left, top, left + size, top + size],
