@@ -160,14 +160,14 @@ class LoadOrder implements Chooser {
     this.factors[index] = factorOf(load, weight);
   }
 
-  private score(index: number): number {
-    const busy = this.stats[index]!.inFlight + 1 + this.others[index]! + this.charges[index]!;
+  private score(index: number, coming = 0): number {
+    const busy = this.stats[index]!.inFlight + coming + 1 + this.others[index]! + this.charges[index]!;
     return busy * this.factors[index]!;
   }
 
   private take(index: number): void {
     // As it will stand when the pick is counted, which is the next thing that the journal tells.
-    this.tree.set(index, this.score(index) + this.factors[index]!, ++this.clock);
+    this.tree.set(index, this.score(index, 1), ++this.clock);
     this.seen = this.journal.count + 1;
   }
 

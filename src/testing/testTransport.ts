@@ -2,6 +2,7 @@
 
 import { deepStrictEqual, equal, match, notEqual, ok } from 'node:assert/strict';
 import { once } from 'node:events';
+import * as http2 from 'node:http2';
 import * as net from 'node:net';
 import { firstValueFrom, filter } from 'rxjs';
 import type { Channel, ConnectivityState, Transport } from '../core/channel.js';
@@ -281,6 +282,20 @@ export function testTransport(
       equal(status.code, 'UNAVAILABLE', status.message);
       ok(status.sent);
       notEqual(status.message, '');
+    });
+
+    test('a call that the node refuses unprocessed was surely not sent', async ({ open }) => {
+      const refusing = http2.createServer().on('stream', (stream) => {
+        stream.on('error', () => undefined).close(http2.constants.NGHTTP2_REFUSED_STREAM);
+      });
+      refusing.listen(0, '127.0.0.1');
+      await once(refusing, 'listening');
+      const channel = open([`127.0.0.1:${(refusing.address() as net.AddressInfo).port}`]);
+      const status = await hello(channel, {}).ended;
+      equal(status.code, 'UNAVAILABLE', status.message);
+      ok(!status.sent, status.message);
+      channel.close();
+      refusing.close();
     });
 
     test('a refused connection is UNAVAILABLE, says where, and surely not sent', async ({ open }) => {
