@@ -40,9 +40,13 @@ export type { NodeDirectory, NodeDirectoryOptions } from './nodes/nodeDirectory.
 
 // health: which of them can serve?
 export { activeHealth } from './health/activeHealth.js';
+export type { ActiveHealthOptions } from './health/activeHealth.js';
 export { grpcHealth } from './health/grpcHealth.js';
+export type { GrpcHealthOptions } from './health/grpcHealth.js';
 export { tcpHealth } from './health/tcpHealth.js';
 export { healthOf } from './health/healthOf.js';
+export type { HealthChange } from './health/healthOf.js';
+export type { HealthCheck, HealthTarget, NodeHealth, Verdict } from './health/healthCheck.js';
 
 // balancer: which one takes this call?
 export { roundRobin } from './balancer/roundRobin.js';
@@ -66,6 +70,7 @@ export type {
   ConnectivityState,
   Transport,
 } from './core/channel.js';
+export type { ChannelPoolOptions } from './transport/channelPool.js';
 export { methodOf } from './core/method.js';
 export type { Idempotency, Method, MethodKind } from './core/method.js';
 export type { Metadata, MetadataValue } from './core/metadata.js';

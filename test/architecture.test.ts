@@ -104,7 +104,7 @@ const under = (...folders: string[]) => ours.filter(({ folder }) => folders.incl
  * A twin of its own; or that of the file or the folder that it is a part of, as `transport/grpc/x.ts` is of
  * `transport/grpc`; or that of the one file that imports it; or a proof that the table names.
  */
-function isProven(path: string): boolean {
+function isProven(path: string, trail: readonly string[] = []): boolean {
   if (Object.entries(provenBy).some(([proof, files]) => files.includes(path) && has(proof))) return true;
   const names = path.replace(/\.ts$/, '').split('/');
   const twins = names.slice(1).flatMap((_, i) => {
@@ -113,7 +113,7 @@ function isProven(path: string): boolean {
   });
   if (twins.some(has)) return true;
   const users = ours.filter((file) => !isIndex(file) && relativeImports(file).some(({ target }) => target === path));
-  return users.length === 1 && isProven(users[0]!.path);
+  return users.length === 1 && !trail.includes(path) && isProven(users[0]!.path, [...trail, path]);
 }
 
 /** Each breach as `file: what`, so that a failure lists them all. */

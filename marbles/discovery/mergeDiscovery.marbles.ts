@@ -105,6 +105,12 @@ describe('mergeDiscovery', () => {
     });
   });
 
+  marble('equal stale sets are told once', (helpers) => {
+    const { cold, expectObservable } = helpers;
+    const a$ = cold('  a-b-c-d-', { a: set(x), b: stale('off', x), c: stale('off', x), d: stale('still off', x) });
+    expectObservable(run(helpers, a$)).toBe('a-b---d-', { a: 'x[a]', b: 'x[a] !a: off', d: 'x[a] !a: still off' });
+  });
+
   marble('a source that fails leaves its last set as stale, and the others go on', (helpers) => {
     const { cold, expectObservable, expectSubscriptions } = helpers;
     const a$ = cold('  a--#     ', { a: set(x) }, new FleetError('UNAUTHENTICATED', 'refused'));

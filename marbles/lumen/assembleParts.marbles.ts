@@ -72,7 +72,9 @@ describe('assembleParts', () => {
   });
 
   marble('a repeated chunk is an error', (m) => {
-    m.expectObservable(m.cold('-0-1-1|', chunks).pipe(parts())).toBe('-----(e|)', { e: broke('it repeats chunk 1 of 3') });
+    m.expectObservable(m.cold('-0-1-1|', chunks).pipe(parts())).toBe('-----(e|)', {
+      e: broke('it repeats chunk 1 of 3'),
+    });
   });
 
   marble('a repeated last chunk is an error', (m) => {
@@ -96,7 +98,10 @@ describe('assembleParts', () => {
     expectBroke(second({ offset: 1n }), 'chunk 1 of 3 has offset 1, 2 bytes came before it');
     expectBroke(second({ resultMime: 'text/plain' }), 'chunk 1 of 3 has another result_mime than the first');
     expectBroke(second({ resultSchema: 'x' }), 'chunk 1 of 3 has another result_schema than the first');
-    expectBroke(second({ meta: { 'lumen.model.id': 'x' } }), 'chunk 1 of 3 has another meta lumen.model.id than the first');
+    expectBroke(
+      second({ meta: { 'lumen.model.id': 'x' } }),
+      'chunk 1 of 3 has another meta lumen.model.id than the first',
+    );
     expectBroke(second({ correlationId: '' }), 'chunk 1 of 3 has another correlation id than the first');
     expectBroke(second({ isFinal: true }), 'chunk 1 of 3 is marked as final');
   });
@@ -138,7 +143,9 @@ describe('assembleParts', () => {
   });
 
   marble('an end without any answer is an error', (m) => {
-    m.expectObservable(m.cold<InferResponse>('--|').pipe(parts())).toBe('--(e|)', { e: broke('it ended without any answer') });
+    m.expectObservable(m.cold<InferResponse>('--|').pipe(parts())).toBe('--(e|)', {
+      e: broke('it ended without any answer'),
+    });
   });
 
   marble('several parts of which none is final are an error, one alone is not', (m) => {

@@ -44,9 +44,7 @@ const told = (
 ) =>
   set$.pipe(
     handshake(fetch, { scheduler, random: () => 0.5, capabilityRefreshMs: Infinity, ...options }),
-    map(({ id, state }) =>
-      [id, state.compatibility ?? 'still', ...(state.models ?? [])].join(' '),
-    ),
+    map(({ id, state }) => [id, state.compatibility ?? 'still', ...(state.models ?? [])].join(' ')),
   );
 
 describe('handshake', () => {
@@ -102,13 +100,7 @@ describe('handshake', () => {
       s: 'hub still',
       k: 'hub compatible one',
     });
-    m.expectSubscriptions(failing.subscriptions).toBe([
-      '(^!)',
-      '1s (^!)',
-      '3s (^!)',
-      '7s (^!)',
-      '15s (^!)',
-    ]);
+    m.expectSubscriptions(failing.subscriptions).toBe(['(^!)', '1s (^!)', '3s (^!)', '7s (^!)', '15s (^!)']);
   });
 
   marble('a node that names no capability yet is asked again', (m) => {
@@ -149,7 +141,11 @@ describe('handshake', () => {
   });
 
   marble('a refresh that fails leaves the node as it was', (m) => {
-    const answers = [m.cold('(a|)', { a: one }), m.cold<readonly Capability[]>('#', {}, unavailable), m.cold('(a|)', { a: one })];
+    const answers = [
+      m.cold('(a|)', { a: one }),
+      m.cold<readonly Capability[]>('#', {}, unavailable),
+      m.cold('(a|)', { a: one }),
+    ];
     let asked = 0;
     const result = told(m, m.hot('r', sets), () => answers[asked++] ?? NEVER, { capabilityRefreshMs: 100 });
     m.expectObservable(result, '3s !').toBe('(pk)', { p: 'hub pending', k: 'hub compatible one' });
@@ -187,7 +183,10 @@ describe('handshake', () => {
 
   marble('unsubscribing cancels what is being asked, and every timer', (m) => {
     const answer = m.cold('----a|', { a: one });
-    m.expectObservable(told(m, m.hot('r', sets), () => answer), '--!').toBe('p', { p: 'hub pending' });
+    m.expectObservable(
+      told(m, m.hot('r', sets), () => answer),
+      '--!',
+    ).toBe('p', { p: 'hub pending' });
     m.expectSubscriptions(answer.subscriptions).toBe('^-!');
   });
 

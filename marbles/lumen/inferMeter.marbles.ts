@@ -14,7 +14,10 @@ describe('createInferMeter', () => {
     );
     m.expectObservable(m.cold('------').pipe(meter.measure(true)), '------!').toBe('------');
     const told$ = meter.metrics$.pipe(
-      map((t) => `${t.succeeded}+${t.failed}+${t.cancelled} of ${t.total}, ${t.inFlight} in flight, ${t.averageLatencyMs} ms`),
+      map(
+        (t) =>
+          `${t.succeeded}+${t.failed}+${t.cancelled} of ${t.total}, ${t.inFlight} in flight, ${t.averageLatencyMs} ms`,
+      ),
     );
     m.expectObservable(told$, '-------!').toBe('n-f-s-c', {
       n: '0+0+0 of 0, 3 in flight, 0 ms',

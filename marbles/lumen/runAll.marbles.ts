@@ -74,9 +74,7 @@ describe('runAll', () => {
 
   marble('when the source fails, those in flight end first, then the error follows', (m) => {
     const source = m.cold('a-#', {}, new Error('no file'));
-    const result = batch(source, () => m.cold('----(a|)')).pipe(
-      catchError((error: unknown) => of(String(error))),
-    );
+    const result = batch(source, () => m.cold('----(a|)')).pipe(catchError((error: unknown) => of(String(error))));
     m.expectObservable(result).toBe('----(ae|)', {
       a: '0:a 1/1+0',
       e: 'FleetError: the source of the requests failed: no file',
@@ -86,7 +84,10 @@ describe('runAll', () => {
   marble('unsubscribing cancels all, and the source', (m) => {
     const run = m.cold('-----(a|)');
     const source = m.cold('a-b------');
-    m.expectObservable(batch(source, () => run), '---!').toBe('----');
+    m.expectObservable(
+      batch(source, () => run),
+      '---!',
+    ).toBe('----');
     m.expectSubscriptions(source.subscriptions).toBe('^--!');
     m.expectSubscriptions(run.subscriptions).toBe(['^--!', '--^!']);
   });
@@ -123,11 +124,15 @@ describe('runAll', () => {
     }
     const running: Subject<string>[] = [];
     const items: string[] = [];
-    const subscription = runAll(source(), () => {
-      const run$ = new Subject<string>();
-      running.push(run$);
-      return run$;
-    }, 2)
+    const subscription = runAll(
+      source(),
+      () => {
+        const run$ = new Subject<string>();
+        running.push(run$);
+        return run$;
+      },
+      2,
+    )
       .pipe(map(line))
       .subscribe((text) => items.push(text));
     const turn = () => new Promise<void>((resolve) => setImmediate(resolve));

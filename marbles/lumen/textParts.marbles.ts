@@ -14,7 +14,9 @@ const read = [
   map(({ text, soFar, final, finishReason }: { text: string; soFar: string; final: boolean; finishReason?: string }) =>
     [text, soFar, ...(final ? ['final'] : []), ...(finishReason ? [finishReason] : [])].join('|'),
   ),
-  catchError((error: unknown) => of(error instanceof FleetError ? `${error.code} ${error.bytes?.length}` : String(error))),
+  catchError((error: unknown) =>
+    of(error instanceof FleetError ? `${error.code} ${error.bytes?.length}` : String(error)),
+  ),
 ] as const;
 
 describe('textParts', () => {

@@ -10,7 +10,9 @@ import { marble, type MarbleHelpers } from '../../src/testing/marble.js';
 
 const capability = (task: string): Capability => ({
   ...{ service: 's', models: [], runtime: '', maxConcurrency: 1, precisions: [], protocolVersion: '1.0', extra: {} },
-  tasks: [{ name: task, inputMimes: [], outputMimes: [], limits: {}, tensorPreprocessId: '', tensorBatchingSupported: false }],
+  tasks: [
+    { name: task, inputMimes: [], outputMimes: [], limits: {}, tensorPreprocessId: '', tensorBatchingSupported: false },
+  ],
 });
 const node = (id: string, task: string, state: Partial<NodeState> = {}) =>
   createNode({ id, address: '10.0.0.1:1', availability: 'ready', capabilities: [capability(task)], ...state });
@@ -35,7 +37,10 @@ const run = (m: MarbleHelpers, diagram: string, answer: Observable<string>, dead
       return found ? answer : m.cold<string>('#', {}, noNode);
     });
   // The first set is there when the call begins.
-  return concat(m.cold<string>('-|'), untilOffered({ nodes$, scheduler: m.scheduler }, requires, deadlineMs, call)).pipe(
+  return concat(
+    m.cold<string>('-|'),
+    untilOffered({ nodes$, scheduler: m.scheduler }, requires, { deadlineMs, maxAttempts: 3 }, call),
+  ).pipe(
     catchError((error: unknown) => of(error instanceof FleetError ? `${error.code} ${error.detail}` : String(error))),
   );
 };

@@ -29,7 +29,7 @@ export async function demo(options: DemoOptions, terminal: Terminal): Promise<nu
     const countFailovers: AnyMiddleware = (next) => (call) =>
       next(call).pipe(tap({ complete: () => call.attempts.length > 0 && failedOver++ }));
     await using lumen = createLumenClient({ discovery, use: [countFailovers] });
-    await allReady(lumen, nodes.length);
+    await allReady(lumen, nodes.length, terminal);
     await story(lumen, terminal);
     const { answered, lost } = await batch(lumen, nodes, options, terminal);
     if (terminal.interrupted.aborted) return 130;
@@ -76,9 +76,9 @@ async function foundBy(nodes: readonly DemoNode[], terminal: Terminal): Promise<
   }
 }
 
-function allReady(lumen: LumenClient, size: number): Promise<unknown> {
+function allReady(lumen: LumenClient, size: number, { interrupted }: Terminal): Promise<unknown> {
   const ready$ = lumen.nodes$.pipe(filter(({ nodes }) => nodes.filter(isRoutable).length === size));
-  return firstValueFrom(ready$.pipe(timeout(10_000)));
+  return firstValueFrom(ready$.pipe(timeout(10_000), takeUntil(fromEvent(interrupted, 'abort'))));
 }
 
 async function story(lumen: LumenClient, terminal: Terminal): Promise<void> {

@@ -88,10 +88,10 @@ async function run(command: (terminal: Terminal) => Promise<number>): Promise<vo
   try {
     process.exitCode = await command(terminal);
   } catch (thrown) {
-    const error = FleetError.from(thrown);
-    const interrupted = error.code === 'CANCELLED' && terminal.interrupted.aborted;
-    if (!interrupted) terminal.say(explained(error));
-    process.exitCode = interrupted ? 130 : 1;
+    // What fails because it was interrupted has not failed.
+    const { aborted } = terminal.interrupted;
+    if (!aborted) terminal.say(explained(FleetError.from(thrown)));
+    process.exitCode = aborted ? 130 : 1;
   }
 }
 

@@ -31,7 +31,6 @@ export class NodeUnion {
   readonly #entries = new Map<string, Entry>();
   readonly #byKey = new Map<string, Set<Entry>>();
   readonly #groups = new Map<string, Group>();
-  readonly #groupOf = new Map<Entry, string>();
   #lastOrder = 0;
 
   /** Every node of the union. */
@@ -72,16 +71,11 @@ export class NodeUnion {
     const entry = this.#entries.get(name);
     if (!entry) return;
     this.#entries.delete(name);
-    const group = this.#groupOf.get(entry);
     for (const key of entry.keys) {
       touched.add(key);
       const linked = this.#byKey.get(key);
       linked?.delete(entry);
       if (linked?.size === 0) this.#byKey.delete(key);
-    }
-    // Those it was one node with must find themselves anew, also where it was the only link.
-    for (const other of (group !== undefined && this.#groups.get(group)?.entries) || []) {
-      for (const key of other.keys) touched.add(key);
     }
   }
 
@@ -104,7 +98,6 @@ export class NodeUnion {
       before.delete(id);
       const node = old && unchanged(old, members) ? old.node : kept(old?.node, joined(members.map((e) => e.node)));
       this.#groups.set(id, { node, entries: members });
-      for (const entry of members) this.#groupOf.set(entry, id);
       if (!old) added.push(node);
       else if (old.node !== node) updated.push(node);
     }
@@ -121,7 +114,6 @@ export class NodeUnion {
       if (!group) continue;
       taken.set(id, group);
       this.#groups.delete(id);
-      for (const entry of group.entries) this.#groupOf.delete(entry);
     }
     return taken;
   }

@@ -33,6 +33,8 @@ export type { CooldownOptions, NodeIncident, Rest } from './cooldown.js';
 export { taskRequirement } from './taskRequirement.js';
 export type { TaskDemand } from './taskRequirement.js';
 
+export { lumenHealth } from '../health/lumenHealth.js';
+
 // What it tells
 export type { InferMetrics } from './inferMeter.js';
 export type { BalancerStats } from './balancerStats.js';

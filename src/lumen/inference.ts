@@ -114,6 +114,8 @@ export function inference<R>(
     const { chunking, call, partTimeoutMs, maxResultBytes } = settings;
     const prepared = prepareRequest(request, ports.newId);
     const { correlationId } = prepared;
+    const { deadlineMs, retry } = call;
+    const maxAttempts = retry ? (retry.maxAttempts ?? 3) : 1;
 
     const demand = demandOf(prepared, fleet.nodes$.value.nodes, chunking, singleMessageTasks);
     const requires = taskRequirement(demand, singleMessageTasks, call.requires);
@@ -123,10 +125,11 @@ export function inference<R>(
       throw new FleetError('UNAVAILABLE', `node ${node.id} no longer offers ${requires.name}`, { sent: false });
     };
 
-    return untilOffered({ nodes$: fleet.nodes$, scheduler }, requires, call.deadlineMs, (deadlineMs) =>
+    return untilOffered({ nodes$: fleet.nodes$, scheduler }, requires, { deadlineMs, maxAttempts }, (left) =>
       fleet.call({
         ...call,
-        deadlineMs,
+        deadlineMs: left.deadlineMs,
+        retry: call.retry && { ...call.retry, maxAttempts: left.maxAttempts },
         requires,
         method: inferMethod,
         idempotent: true,
@@ -156,7 +159,7 @@ export function inference<R>(
 
 interface Settings {
   readonly chunking: Chunking;
-  readonly call: CallOptions & { readonly deadlineMs: number };
+  readonly call: CallOptions & { readonly deadlineMs: number; readonly retry: RetryOptions | false };
   readonly partTimeoutMs: number;
   readonly maxResultBytes: number;
 }

@@ -113,7 +113,8 @@ export function resolveLumenOptions(options: LumenClientOptions): ResolvedLumenO
   const cooldown = options.cooldown === false ? false : { ...preset?.cooldown, ...options.cooldown, scheduler };
   const intervalMs = preset?.healthIntervalMs;
   const health =
-    options.health ?? (intervalMs === undefined ? false : activeHealth(lumenHealth(), { intervalMs, scheduler, random }));
+    options.health ??
+    (intervalMs === undefined ? false : activeHealth(lumenHealth(), { intervalMs, scheduler, random }));
   const deadlineMs = calls.deadlineMs ?? preset?.deadlineMs;
 
   return {

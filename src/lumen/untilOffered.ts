@@ -14,6 +14,13 @@ export interface OfferPorts {
   readonly scheduler: SchedulerLike;
 }
 
+/** What a call may still spend. */
+export interface Allowance {
+  readonly deadlineMs: number;
+  /** Attempts on nodes, the first included. */
+  readonly maxAttempts: number;
+}
+
 /**
  * Runs a call; when it finds no node (`NO_NODES`, `NO_NODE_FOR_TASK`), waits until a node that meets `requires` takes
  * calls again and runs it anew, as long as one is known that is only down, and within the deadline.
@@ -22,15 +29,16 @@ export interface OfferPorts {
  *     call     -#     -a|
  *     waits    --------a|
  *
- * Where no known node offers it, the error comes at once and names the tasks that there are.
+ * Where no known node offers it, the error comes at once and names the tasks that there are. When all attempts are
+ * spent the error is that of the last one: a request that its node dies of must not kill it again and again.
  *
- * @param call Runs it with the milliseconds that are left.
+ * @param call Runs it with what is left.
  */
 export function untilOffered<R>(
   { nodes$, scheduler }: OfferPorts,
   requires: Requirement,
-  deadlineMs: number,
-  call: (deadlineMs: number) => Observable<R>,
+  { deadlineMs, maxAttempts }: Allowance,
+  call: (left: Allowance) => Observable<R>,
 ): Observable<R> {
   return defer(() => {
     const startedAt = scheduler.now();
@@ -38,7 +46,7 @@ export function untilOffered<R>(
     let attempts: readonly Attempt[] = [];
 
     const run = (ms: number): Observable<R> =>
-      call(ms).pipe(
+      call({ deadlineMs: ms, maxAttempts: maxAttempts - attempts.length }).pipe(
         catchError((thrown: unknown) => {
           const error = withEarlier(FleetError.from(thrown), attempts);
           if (error.code !== 'NO_NODES' && error.code !== 'NO_NODE_FOR_TASK') return throwError(() => error);
@@ -46,6 +54,7 @@ export function untilOffered<R>(
             return throwError(() => naming(error, requires, nodes$.value));
           }
           attempts = error.attempts;
+          if (attempts.length >= maxAttempts) return throwError(() => lastOf(error));
           return leftMs() > 0 ? waited(error) : throwError(() => tooLate(error));
         }),
       );
@@ -90,6 +99,11 @@ function naming(error: FleetError, requires: Requirement, { nodes }: NodeSet): F
     cause,
     sent: false,
   });
+}
+
+function lastOf({ attempts, sent }: FleetError): FleetError {
+  const last = attempts.at(-1)!;
+  return new FleetError(last.code === 'OK' ? 'UNKNOWN' : last.code, last.message, { node: last.node, attempts, sent });
 }
 
 function withEarlier(error: FleetError, earlier: readonly Attempt[]): FleetError {

@@ -6,8 +6,9 @@ import type { Balancer, NoPick, Pick, PickContext, Picker, Requirement } from '.
 import { createNode, updateNode, type Node, type NodeInit } from '../core/node.js';
 import { NodeSet } from '../core/nodeSet.js';
 import type { Outcome } from '../core/nodeStats.js';
+import { assertAbout, assertShares } from './assertShares.js';
 import { runnerOf, type Runner } from './runner.js';
-import { assertAbout, assertShares, seededRandom } from './shares.js';
+import { seededRandom } from './seededRandom.js';
 
 export interface TestBalancerOptions {
   /** Default: the global `describe` and `it`. */

@@ -157,7 +157,7 @@ export function testTransport(
       equal((await call.ended).code, 'UNIMPLEMENTED');
     });
 
-    test('the deadline is on the wire and ends the call', async ({ channel, node }) => {
+    test('the deadline is on the wire and ends the call', async ({ channel }) => {
       const asked = hello(channel, { name: 'deadline' }, { deadline: Date.now() + 5_000 });
       await asked.ended;
       const left = Number(asked.messages[0]?.message);
@@ -167,7 +167,6 @@ export function testTransport(
       equal((await hung.ended).code, 'DEADLINE_EXCEEDED');
       const took = Date.now() - startedAt;
       ok(took >= 140 && took < 2_000, `ended after ${took} ms`);
-      await until(() => node.cancelled === 1, 'the node learns that the call is over');
     });
 
     test('a deadline holds while connecting, too', async ({ open, blackHole }) => {

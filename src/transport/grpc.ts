@@ -9,7 +9,6 @@ import * as grpc from '@grpc/grpc-js';
 import { isIPv6, type Address } from '../core/address.js';
 import type { ActiveCall, CallContext, CallSink, Channel, Transport } from '../core/channel.js';
 import { grpcStatusNames, type StatusName } from '../core/errorCodes.js';
-import { FleetError } from '../core/fleetError.js';
 import { emptyMetadata, type Metadata, type MetadataValue } from '../core/metadata.js';
 import type { Method } from '../core/method.js';
 import type { Node } from '../core/node.js';
@@ -453,15 +452,9 @@ function credentialsOf({ tls }: ResolvedTransportOptions): grpc.ChannelCredentia
   if (!tls) return grpc.credentials.createInsecure();
   const pem = (value: string | Uint8Array | undefined) =>
     value === undefined ? null : Buffer.from(value as Uint8Array);
-  try {
-    return grpc.credentials.createSsl(pem(tls.ca), pem(tls.key), pem(tls.cert), {
-      rejectUnauthorized: tls.rejectUnauthorized ?? true,
-    });
-  } catch (error) {
-    throw new FleetError('INVALID_OPTION', `tls.ca, tls.cert or tls.key cannot be read: ${textOf(error)}`, {
-      cause: error,
-    });
-  }
+  return grpc.credentials.createSsl(pem(tls.ca), pem(tls.key), pem(tls.cert), {
+    rejectUnauthorized: tls.rejectUnauthorized ?? true,
+  });
 }
 
 let shared: grpc.Metadata | undefined;

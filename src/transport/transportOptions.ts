@@ -1,6 +1,9 @@
 /** The options that every transport takes, and the one place where they are resolved. */
 
+import { X509Certificate } from 'node:crypto';
+import { createSecureContext } from 'node:tls';
 import { exponentialBackoff, type Backoff } from '../core/backoff.js';
+import { FleetError } from '../core/fleetError.js';
 import { requireOption } from '../core/requireOption.js';
 
 /** Each field is optional; the defaults suit a fleet in one data centre or one house. */
@@ -99,7 +102,7 @@ export function resolveTransportOptions(options: TransportOptions = {}): Resolve
   requireOption(reconnectMultiplier >= 1, 'reconnectMultiplier', 'at least 1', reconnectMultiplier);
   requireOption(reconnectJitter >= 0 && reconnectJitter <= 1, 'reconnectJitter', 'from 0 to 1', reconnectJitter);
   requireOption(/^[ -~]*$/.test(userAgent), 'userAgent', 'printable ASCII', userAgent);
-  if (tls) requireOption(!tls.cert === !tls.key, 'tls.cert', 'given together with tls.key', 'alone');
+  if (tls) checkTls(tls);
   return {
     connectDeadlineMs,
     keepaliveMs,
@@ -117,4 +120,24 @@ export function resolveTransportOptions(options: TransportOptions = {}): Resolve
     userAgent,
     random,
   };
+}
+
+/** OpenSSL passes over an authority that it cannot read, and would trust nobody: so it is read here first. */
+function checkTls({ ca, cert, key }: TlsOptions): void {
+  requireOption(!cert === !key, 'tls.cert', 'given together with tls.key', 'alone');
+  const read = (field: string, parse: () => unknown) => {
+    try {
+      parse();
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      throw new FleetError('INVALID_OPTION', `${field} cannot be read as PEM: ${why}`, { cause: error });
+    }
+  };
+  if (ca) read('tls.ca', () => new X509Certificate(ca));
+  if (cert) read('tls.cert', () => new X509Certificate(cert));
+  if (cert && key) {
+    read('tls.key', () =>
+      createSecureContext({ cert: Buffer.from(cert as Uint8Array), key: Buffer.from(key as Uint8Array) }),
+    );
+  }
 }

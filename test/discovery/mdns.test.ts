@@ -171,8 +171,10 @@ describe('mdns on loopback', () => {
       bytes.write('wrong', good.indexOf('lumen'));
       await peer.say(bytes);
     }
-    await peer.say(good);
+    // A busy machine may drop a packet of such a burst.
+    const again = setInterval(() => void peer.say(good), 100);
     expect(ids(await seen(set$, ({ size }) => size > 0))).toBe('good');
+    clearInterval(again);
   });
 
   it('lets a hostile TXT record harm nobody', async () => {

@@ -67,10 +67,10 @@ function describeDoor(file: string): string {
   return found.map(([, text]) => text).join('\n');
 }
 
-/** Every file of declarations, and the names that it declares for others. */
+/** Every file of our own declarations, and the names that it declares for others. */
 function declared(): Map<string, readonly string[]> {
-  const files = readdirSync(declarations, { recursive: true, encoding: 'utf8' }).filter((file) =>
-    file.endsWith('.d.ts'),
+  const files = readdirSync(declarations, { recursive: true, encoding: 'utf8' }).filter(
+    (file) => file.endsWith('.d.ts') && !file.startsWith('gen'),
   );
   return new Map(files.map((file) => [file, [...exportsOf(file).keys()]]));
 }

@@ -30,7 +30,12 @@ describe('requestMessages', () => {
   it('says id, task, MIME type and meta on every piece', () => {
     const { correlationId, task, mime, meta } = envelope(0);
     for (const piece of requestMessages(envelope(10), resolveChunking({ thresholdBytes: 4, pieceBytes: 4 }))) {
-      expect([piece.correlationId, piece.task, piece.payloadMime, piece.meta]).toEqual([correlationId, task, mime, meta]);
+      expect([piece.correlationId, piece.task, piece.payloadMime, piece.meta]).toEqual([
+        correlationId,
+        task,
+        mime,
+        meta,
+      ]);
     }
   });
 
@@ -43,14 +48,21 @@ describe('requestMessages', () => {
 
   it('puts any payload together again, whatever the sizes (property)', () => {
     fc.assert(
-      fc.property(fc.uint8Array({ minLength: 1, maxLength: 300 }), fc.nat(100), fc.integer({ min: 1, max: 64 }), (payload, over, size) => {
-        const chunking = resolveChunking({ thresholdBytes: over, pieceBytes: size });
-        const pieces = [...requestMessages({ ...envelope(0), payload }, chunking)];
-        expect(Buffer.concat(pieces.map((piece) => piece.payload))).toEqual(Buffer.from(payload));
-        if (payload.length > over) {
-          expect(pieces.every((piece, i) => piece.seq === BigInt(i) && piece.total === BigInt(pieces.length))).toBe(true);
-        } else expect(pieces).toHaveLength(1);
-      }),
+      fc.property(
+        fc.uint8Array({ minLength: 1, maxLength: 300 }),
+        fc.nat(100),
+        fc.integer({ min: 1, max: 64 }),
+        (payload, over, size) => {
+          const chunking = resolveChunking({ thresholdBytes: over, pieceBytes: size });
+          const pieces = [...requestMessages({ ...envelope(0), payload }, chunking)];
+          expect(Buffer.concat(pieces.map((piece) => piece.payload))).toEqual(Buffer.from(payload));
+          if (payload.length > over) {
+            expect(pieces.every((piece, i) => piece.seq === BigInt(i) && piece.total === BigInt(pieces.length))).toBe(
+              true,
+            );
+          } else expect(pieces).toHaveLength(1);
+        },
+      ),
     );
   });
 
@@ -73,7 +85,9 @@ describe('requestMessages', () => {
 
   it('with chunking off sends one message, and refuses what does not fit one', () => {
     expect([...requestMessages(envelope(3 * MiB), resolveChunking(false))]).toHaveLength(1);
-    expect(() => requestMessages(envelope(5 * MiB), resolveChunking(false))).toThrow('chunking is off: send a smaller one');
+    expect(() => requestMessages(envelope(5 * MiB), resolveChunking(false))).toThrow(
+      'chunking is off: send a smaller one',
+    );
   });
 
   it('refuses senseless sizes by name', () => {

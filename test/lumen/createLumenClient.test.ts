@@ -84,7 +84,9 @@ describe('infer', () => {
     const [python, hub] = await start({ name: 'python', flavour: 'python' }, { name: 'hub' });
     const lumen = client([python!, hub!]);
     await firstValueFrom(lumen.ready());
-    await lastValueFrom(lumen.inferAll([1, 2, 3, 4].map(() => ({ task: 'ocr', payload: large(2_000_000), mime: 'image/png' }))));
+    await lastValueFrom(
+      lumen.inferAll([1, 2, 3, 4].map(() => ({ task: 'ocr', payload: large(2_000_000), mime: 'image/png' }))),
+    );
     for (const { messages } of [...python!.calls, ...hub!.calls]) expect(messages).toBe(1);
     const before = python!.requests;
     for (let i = 0; i < 2; i++) {
@@ -92,7 +94,9 @@ describe('infer', () => {
     }
     expect(python!.requests).toBe(before);
     const alone = client([python!]);
-    const error = await failure(firstValueFrom(alone.infer({ task: 'ocr', payload: large(5_000_000), mime: 'image/png' })));
+    const error = await failure(
+      firstValueFrom(alone.infer({ task: 'ocr', payload: large(5_000_000), mime: 'image/png' })),
+    );
     expect(error.code).toBe('NO_NODE_FOR_TASK');
     expect(error.message).toContain('too large for one message');
   });
@@ -146,13 +150,17 @@ describe('inferStream and generateText', () => {
   it('streams a text whose parts, joined, are the text that the node generated', async () => {
     const [hub] = await start({});
     const lumen = client([hub!]);
-    const parts = await lastValueFrom(lumen.generateText('Shall I compare', { maxTokens: 20, seed: 7 }).pipe(toArray()));
+    const parts = await lastValueFrom(
+      lumen.generateText('Shall I compare', { maxTokens: 20, seed: 7 }).pipe(toArray()),
+    );
     expect(parts).toHaveLength(21);
     const whole = JSON.parse(
       new TextDecoder().decode(
-        (await firstValueFrom(
-          lumen.infer({ task: 'text_generation', payload: 'Shall I compare', meta: { max_tokens: '20', seed: '7' } }),
-        )).bytes,
+        (
+          await firstValueFrom(
+            lumen.infer({ task: 'text_generation', payload: 'Shall I compare', meta: { max_tokens: '20', seed: '7' } }),
+          )
+        ).bytes,
       ),
     ) as { text: string };
     expect(parts.map(({ text }) => text).join('')).toBe(whole.text);
@@ -198,7 +206,9 @@ describe('typed calls', () => {
   it('go by one name of the task for all calls, so that vectors compare', async () => {
     const nodes = await start({ flavour: 'python', name: 'python' }, { name: 'hub' });
     const lumen = client(nodes);
-    await firstValueFrom(lumen.nodes$.pipe(map((set) => set.nodes.filter((n) => n.compatibility === 'compatible').length)));
+    await firstValueFrom(
+      lumen.nodes$.pipe(map((set) => set.nodes.filter((n) => n.compatibility === 'compatible').length)),
+    );
     await vi.waitFor(() => expect(lumen.nodes$.value.nodes.every((n) => n.capabilities.length > 0)).toBe(true));
     for (let i = 0; i < 4; i++) expect((await firstValueFrom(lumen.embedText('x'))).node).toBe('hub');
     const other = await firstValueFrom(lumen.embedText('x', { task: 'clip_text_embed' }));

@@ -2,7 +2,12 @@ import { createServer } from 'node:net';
 import { firstValueFrom, lastValueFrom, tap, toArray } from 'rxjs';
 import { FleetError } from '../../src/core/fleetError.js';
 import { staticNodes } from '../../src/discovery/staticNodes.js';
-import { createLumenClient, type InferRequest, type LumenClient, type LumenClientOptions } from '../../src/lumen/index.js';
+import {
+  createLumenClient,
+  type InferRequest,
+  type LumenClient,
+  type LumenClientOptions,
+} from '../../src/lumen/index.js';
 import { startLumenNode, type LumenNode, type LumenNodeOptions } from '../../src/testing/lumenNode.js';
 
 const ends: (() => Promise<unknown> | void)[] = [];
@@ -14,11 +19,11 @@ type Faults = NonNullable<LumenNodeOptions['faults']>;
 
 /** A good node and one with faults, named for what they are; the client asks the bad one first. */
 async function pair(faults: Faults, bad: LumenNodeOptions = {}, options: LumenClientOptions = {}) {
-  const [broken, good] = await Promise.all([
-    startLumenNode({ name: 'bad', ...bad }),
-    startLumenNode({ name: 'good' }),
-  ]);
-  ends.push(() => broken.close(0), () => good.close(0));
+  const [broken, good] = await Promise.all([startLumenNode({ name: 'bad', ...bad }), startLumenNode({ name: 'good' })]);
+  ends.push(
+    () => broken.close(0),
+    () => good.close(0),
+  );
   const lumen = client([broken, good], options);
   await allKnown(lumen, 2);
   broken.faults(faults);
@@ -69,11 +74,16 @@ const faulty: readonly [what: string, faults: Faults, code: string, words: strin
   ['dies once it has read the request', { dieAfterMessages: 0 }, 'UNAVAILABLE', ''],
   ['dies amid its chunks', { dieAfterMessages: 1 }, 'UNAVAILABLE', ''],
   ['fails every request', { errorEvery: 1, errorCode: 'INTERNAL' }, 'INTERNAL', ''],
-  ['fails inside an answer that ends as OK', { errorEvery: 1, errorCode: 'INTERNAL', errorInBand: true }, 'INTERNAL', ''],
+  [
+    'fails inside an answer that ends as OK',
+    { errorEvery: 1, errorCode: 'INTERNAL', errorInBand: true },
+    'INTERNAL',
+    '',
+  ],
   ['says inside an answer that it is not ready', { errorEvery: 1, errorInBand: true }, 'UNAVAILABLE', ''],
   ['says that it is still starting', { unavailableMs: Infinity }, 'UNAVAILABLE', ''],
   ['sends a frame that is no message', { garbledFrame: true }, 'INTERNAL', ''],
-  ['sends a frame that is cut short', { truncatedFrame: true }, 'INTERNAL', ''],
+  ['sends a frame that is cut short', { truncatedFrame: true }, 'BAD_RESPONSE', 'without any answer'],
 ];
 
 describe('a node with a fault', () => {
@@ -81,7 +91,6 @@ describe('a node with a fault', () => {
     const { lumen } = await alone(faults);
     const error = await failure(firstValueFrom(lumen.infer({ ...request, ...own }, { deadlineMs: 5_000 })));
     expect(error).toBeInstanceOf(FleetError);
-    expect(['DEADLINE_EXCEEDED', 'CANCELLED', 'UNKNOWN', code]).toContain(error.code);
     expect(error.code).toBe(code);
     expect(error.message).toContain(words);
     expect(error.node).toBe('bad');
@@ -123,16 +132,27 @@ describe('a node with a fault', () => {
     await new Promise((resolve) => mute.once('listening', resolve));
     const { port } = mute.address() as { port: number };
     const [good] = lumen.nodes$.value.nodes;
-    const both = createLumenClient({ discovery: staticNodes([{ id: 'mute', address: `127.0.0.1:${port}` }, { id: 'good', address: good!.address }]) });
+    const both = createLumenClient({
+      discovery: staticNodes([
+        { id: 'mute', address: `127.0.0.1:${port}` },
+        { id: 'good', address: good!.address },
+      ]),
+    });
     ends.push(() => both.close({ drainMs: 0 }));
-    for (let i = 0; i < 3; i++) expect((await firstValueFrom(both.infer(request, { deadlineMs: 5_000 }))).node).toBe('good');
+    for (let i = 0; i < 3; i++)
+      expect((await firstValueFrom(both.infer(request, { deadlineMs: 5_000 }))).node).toBe('good');
   });
 
   it('that refuses the request as malformed: no other node is asked, since all would', async () => {
     const { lumen, good } = await pair({ errorEvery: 1, errorCode: 'INVALID_ARGUMENT' });
     const codes = [];
     for (let i = 0; i < 2; i++) {
-      codes.push(await firstValueFrom(lumen.infer(request)).then(() => 'OK', (e: FleetError) => e.code));
+      codes.push(
+        await firstValueFrom(lumen.infer(request)).then(
+          () => 'OK',
+          (e: FleetError) => e.code,
+        ),
+      );
     }
     expect(codes.sort()).toEqual(['INVALID_ARGUMENT', 'OK']);
     expect(good.requests).toBe(1);
@@ -165,16 +185,19 @@ describe('a node with a fault', () => {
     ['says another schema', { wrongSchema: 'labels_v1' }, 'labels_v1'],
     ['answers with JSON cut short', { cutResult: true }, 'cannot be read as JSON'],
     ['answers without a byte', { emptyResult: true }, 'cannot be read as JSON'],
-  ] satisfies [string, Faults, string][])('that %s: the typed call says so and keeps the bytes', async (_, faults, words) => {
-    const { lumen } = await alone(faults);
-    const error = await failure(firstValueFrom(lumen.embedText('a red bicycle')));
-    expect(error.code).toBe('BAD_SCHEMA');
-    expect(error.message).toContain(words);
-    expect(error.bytes).toBeInstanceOf(Uint8Array);
-    expect(error.node).toBe('bad');
-    const { lumen: both } = await pair(faults);
-    for (let i = 0; i < 3; i++) expect((await firstValueFrom(both.embedText('x'))).node).toBe('good');
-  });
+  ] satisfies [string, Faults, string][])(
+    'that %s: the typed call says so and keeps the bytes',
+    async (_, faults, words) => {
+      const { lumen } = await alone(faults);
+      const error = await failure(firstValueFrom(lumen.embedText('a red bicycle')));
+      expect(error.code).toBe('BAD_SCHEMA');
+      expect(error.message).toContain(words);
+      expect(error.bytes).toBeInstanceOf(Uint8Array);
+      expect(error.node).toBe('bad');
+      const { lumen: both } = await pair(faults);
+      for (let i = 0; i < 3; i++) expect((await firstValueFrom(both.embedText('x'))).node).toBe('good');
+    },
+  );
 
   it('that gives no MIME type is still read', async () => {
     const { lumen } = await alone({ missingMime: true });
@@ -237,7 +260,10 @@ describe('nodes that are not ready', () => {
   it('a node of a foreign version is listed, with the reason, and never asked', async () => {
     const foreign = await startLumenNode({ name: 'foreign', protocolVersion: '2.0' });
     const good = await startLumenNode({ name: 'good' });
-    ends.push(() => foreign.close(0), () => good.close(0));
+    ends.push(
+      () => foreign.close(0),
+      () => good.close(0),
+    );
     const lumen = client([foreign, good], {});
     await vi.waitFor(() => expect(lumen.nodes$.value.get('foreign')?.compatibility).toBe('incompatible'));
     expect(lumen.nodes$.value.get('foreign')!.reason).toContain('2.0');
@@ -258,7 +284,7 @@ describe('nodes that are not ready', () => {
     const shy = await startLumenNode({ name: 'shy', faults: { hangCapabilities: true } });
     ends.push(() => shy.close(0));
     const lumen = client([shy], { capabilityTimeoutMs: 100 });
-    await vi.waitFor(() => expect(lumen.nodes$.value.get('shy')?.reason).toContain('no capabilities within 100 ms'));
+    await vi.waitFor(() => expect(lumen.nodes$.value.get('shy')?.reason).toContain('no capabilities yet'));
     shy.faults({});
     expect(text(await firstValueFrom(lumen.infer(request, { deadlineMs: 5_000 })))).toBe('hello');
   });
@@ -270,7 +296,9 @@ describe('nodes that are not ready', () => {
     const lumen = client([only, other], {});
     await allKnown(lumen, 2);
     only.kill();
-    await vi.waitFor(() => expect(lumen.nodes$.value.get('only')?.availability).toBe('unavailable'), { timeout: 5_000 });
+    await vi.waitFor(() => expect(lumen.nodes$.value.get('only')?.availability).toBe('unavailable'), {
+      timeout: 5_000,
+    });
     const answer = firstValueFrom(lumen.infer({ task: 'echo', payload: 'x' }, { deadlineMs: 10_000 }));
     const again = await startLumenNode({ name: 'only', tasks: ['echo'], port: only.port });
     ends.push(() => again.close(0));

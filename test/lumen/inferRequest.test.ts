@@ -62,15 +62,39 @@ describe('prepareRequest', () => {
     ['a missing task', { task: '' }, 'request.task'],
     ['no task at all', { task: undefined as never }, 'request.task'],
     ['an empty list of tasks', { task: [] }, 'request.task'],
-    ['a picture for a text task', { task: 'semantic_text_embed', payload: bytes, mime: 'image/png' }, 'takes text/plain'],
+    [
+      'a picture for a text task',
+      { task: 'semantic_text_embed', payload: bytes, mime: 'image/png' },
+      'takes text/plain',
+    ],
     ['text for a picture task', { task: 'ocr', payload: 'x' }, 'image/jpeg'],
     ['a picture that the hub cannot read', { task: 'ocr', payload: bytes, mime: 'image/gif' }, 'not image/gif'],
     ['the old tensor JSON', { payload: bytes, mime: 'application/vnd.lumen.tensor+json' }, 'no longer spoken'],
-    ['a tensor of another size', { payload: bytes, tensor: { dtype: 'fp32', shape: [1, 1, 1], layout: 'CHW' } }, 'has 4 bytes, the payload has 3'],
-    ['a tensor of another rank', { payload: bytes, tensor: { dtype: 'uint8', shape: [3], layout: 'CHW' } }, 'tensor.shape'],
-    ['a tensor of no type', { payload: bytes, tensor: { dtype: 'x' as never, shape: [1, 1, 3], layout: 'CHW' } }, 'tensor.dtype'],
-    ['a tensor of no layout', { payload: bytes, tensor: { dtype: 'uint8', shape: [1, 1, 3], layout: 'x' as never } }, 'tensor.layout'],
-    ['a tensor with a MIME type of its own', { payload: bytes, mime: 'image/png', tensor: { dtype: 'uint8', shape: [1, 1, 3], layout: 'CHW' } }, 'application/octet-stream'],
+    [
+      'a tensor of another size',
+      { payload: bytes, tensor: { dtype: 'fp32', shape: [1, 1, 1], layout: 'CHW' } },
+      'has 4 bytes, the payload has 3',
+    ],
+    [
+      'a tensor of another rank',
+      { payload: bytes, tensor: { dtype: 'uint8', shape: [3], layout: 'CHW' } },
+      'tensor.shape',
+    ],
+    [
+      'a tensor of no type',
+      { payload: bytes, tensor: { dtype: 'x' as never, shape: [1, 1, 3], layout: 'CHW' } },
+      'tensor.dtype',
+    ],
+    [
+      'a tensor of no layout',
+      { payload: bytes, tensor: { dtype: 'uint8', shape: [1, 1, 3], layout: 'x' as never } },
+      'tensor.layout',
+    ],
+    [
+      'a tensor with a MIME type of its own',
+      { payload: bytes, mime: 'image/png', tensor: { dtype: 'uint8', shape: [1, 1, 3], layout: 'CHW' } },
+      'application/octet-stream',
+    ],
   ] satisfies [string, Partial<InferRequest>, string][])('refuses %s before any node is asked', (_, request, words) => {
     expect(refusal(request)).toContain(words);
   });

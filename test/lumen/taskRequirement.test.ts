@@ -2,7 +2,12 @@ import type { Capability } from '../../src/core/capability.js';
 import { createNode, type Node, type NodeState } from '../../src/core/node.js';
 import { chosenTasks, offeredTasks, offerOf, serviceFor, taskRequirement } from '../../src/lumen/taskRequirement.js';
 
-const capability = (service: string, tasks: readonly string[], models: readonly string[] = [], python = false): Capability => ({
+const capability = (
+  service: string,
+  tasks: readonly string[],
+  models: readonly string[] = [],
+  python = false,
+): Capability => ({
   ...{ service, models, runtime: '', maxConcurrency: 1, precisions: [], protocolVersion: '1.0', extra: {} },
   tasks: tasks.map((name) => ({
     ...{ name, inputMimes: [], outputMimes: [], tensorPreprocessId: '', tensorBatchingSupported: false },
@@ -11,7 +16,10 @@ const capability = (service: string, tasks: readonly string[], models: readonly 
 });
 const node = (id: string, capabilities: readonly Capability[], state: Partial<NodeState> = {}): Node =>
   createNode({ id, address: '10.0.0.1:1', availability: 'ready', capabilities, ...state });
-const hub = node('hub', [capability('ocr', ['ocr'], ['pp']), capability('siglip', ['semantic_text_embed', 'ocr'], ['s1', 's2'])]);
+const hub = node('hub', [
+  capability('ocr', ['ocr'], ['pp']),
+  capability('siglip', ['semantic_text_embed', 'ocr'], ['s1', 's2']),
+]);
 const python = node('python', [capability('lumen', ['ocr', 'clip_text_embed'], ['c'], true)]);
 
 describe('offerOf and taskRequirement', () => {
@@ -25,7 +33,9 @@ describe('offerOf and taskRequirement', () => {
 
   it('names what it requires in words, equal words for equal conditions', () => {
     expect(taskRequirement({ tasks: ['ocr'] }).name).toBe('task ocr');
-    expect(taskRequirement({ tasks: ['ocr'], model: 'pp', service: 'ocr' }).name).toBe('task ocr, model pp, service ocr');
+    expect(taskRequirement({ tasks: ['ocr'], model: 'pp', service: 'ocr' }).name).toBe(
+      'task ocr, model pp, service ocr',
+    );
     const also = { name: 'zone eu', test: (each: Node) => each.zone === 'eu' };
     expect(taskRequirement({ tasks: ['ocr'] }, undefined, also).name).toBe('task ocr, zone eu');
     expect(taskRequirement({ tasks: ['ocr'] }, undefined, also).test(hub)).toBe(false);

@@ -1,7 +1,14 @@
 import fc from 'fast-check';
 import { FleetError } from '../../src/core/fleetError.js';
 import type { InferResult } from '../../src/lumen/assembleParts.js';
-import { classificationOf, embeddingOf, facesOf, generatedTextOf, ocrTextOf, schemaOf } from '../../src/lumen/typedResult.js';
+import {
+  classificationOf,
+  embeddingOf,
+  facesOf,
+  generatedTextOf,
+  ocrTextOf,
+  schemaOf,
+} from '../../src/lumen/typedResult.js';
 
 const result = (json: unknown, mime: string, schema = ''): InferResult => ({
   ...{ node: 'hub', task: 't', correlationId: 'id', mime, schema, meta: {} },
@@ -23,7 +30,9 @@ const refusal = (read: (result: InferResult) => unknown, given: InferResult): st
 
 describe('typed results', () => {
   it('reads an embedding', () => {
-    const read = embeddingOf(result({ vector: [0.5, 1], dim: 2, model_id: 'm', aesthetic_score: 4 }, json('embedding_v1')));
+    const read = embeddingOf(
+      result({ vector: [0.5, 1], dim: 2, model_id: 'm', aesthetic_score: 4 }, json('embedding_v1')),
+    );
     expect(read).toEqual({ vector: [0.5, 1], model: 'm', node: 'hub', aestheticScore: 4 });
   });
 
@@ -43,7 +52,17 @@ describe('typed results', () => {
   });
 
   it('reads text in pictures', () => {
-    const items = [{ box: [[0, 0], [1, 0], [1, 1]], text: 'STOP', confidence: 0.8 }];
+    const items = [
+      {
+        box: [
+          [0, 0],
+          [1, 0],
+          [1, 1],
+        ],
+        text: 'STOP',
+        confidence: 0.8,
+      },
+    ];
     expect(ocrTextOf(result({ items, count: 1, model_id: 'm' }, json('ocr_v1'))).items).toEqual(items);
   });
 
@@ -82,25 +101,37 @@ describe('typed results', () => {
   });
 
   it('names the field that is wrong, however deep', () => {
-    expect(refusal(classificationOf, result({ labels: [{ label: 'a' }] }, json('labels_v1')))).toContain('labels[0].score');
-    expect(refusal(facesOf, result({ faces: [{ bbox: [1, 2], confidence: 1 }] }, json('face_v1')))).toContain('faces[0].bbox');
+    expect(refusal(classificationOf, result({ labels: [{ label: 'a' }] }, json('labels_v1')))).toContain(
+      'labels[0].score',
+    );
+    expect(refusal(facesOf, result({ faces: [{ bbox: [1, 2], confidence: 1 }] }, json('face_v1')))).toContain(
+      'faces[0].bbox',
+    );
     expect(refusal(facesOf, result({ faces: [], count: 2 }, json('face_v1')))).toContain('count');
-    expect(refusal(ocrTextOf, result({ items: [{ box: [[1]], text: '', confidence: 1 }] }, json('ocr_v1')))).toContain('items[0].box[0]');
+    expect(refusal(ocrTextOf, result({ items: [{ box: [[1]], text: '', confidence: 1 }] }, json('ocr_v1')))).toContain(
+      'items[0].box[0]',
+    );
     expect(refusal(generatedTextOf, result({ text: 4 }, json('text_generation_v1')))).toContain('text is not text');
   });
 
   it('never throws anything but BAD_SCHEMA, whatever the bytes (property)', () => {
     const readers = [embeddingOf, classificationOf, facesOf, ocrTextOf, generatedTextOf];
     fc.assert(
-      fc.property(fc.oneof(fc.jsonValue().map((value) => JSON.stringify(value)), fc.string()), (text) => {
-        for (const read of readers) {
-          try {
-            read(result(text, 'application/json'));
-          } catch (error) {
-            expect((error as FleetError).code).toBe('BAD_SCHEMA');
+      fc.property(
+        fc.oneof(
+          fc.jsonValue().map((value) => JSON.stringify(value)),
+          fc.string(),
+        ),
+        (text) => {
+          for (const read of readers) {
+            try {
+              read(result(text, 'application/json'));
+            } catch (error) {
+              expect((error as FleetError).code).toBe('BAD_SCHEMA');
+            }
           }
-        }
-      }),
+        },
+      ),
     );
   });
 });

@@ -1,7 +1,11 @@
 /** The embedded node as a hub, driven by a bare grpc-js client against the contract of the wire. */
 
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
 import { startLumenNode, type LumenNode, type LumenNodeOptions } from '../../src/testing/lumenNode.js';
 import { BareClient, bytesOf, jsonOf, textOf, type RequestInit } from '../support/lumenBareClient.js';
+import { root } from '../support/source.js';
 
 let node: LumenNode;
 let client: BareClient;
@@ -307,6 +311,24 @@ describe('the end of a node', () => {
     await vi.waitFor(() => expect(node.requests).toBe(1));
     await node.close(60_000);
     expect((await answer).code).toBe(14);
+  });
+
+  it('lets its process end by itself, with nothing left that keeps it', async () => {
+    const program = `
+      import { startLumenNode } from '${join(root, 'src/testing/lumenNode.ts')}';
+      const node = await startLumenNode({ warmUpMs: 60_000, mdns: { interfaces: ['127.0.0.1'], port: 53_531 } });
+      await node.close();
+      console.log('closed');`;
+    const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', program], { cwd: root });
+    try {
+      const ended = once(child, 'exit');
+      await once(child.stdout, 'data');
+      const before = performance.now();
+      expect(await ended).toEqual([0, null]);
+      expect(performance.now() - before).toBeLessThan(2_000);
+    } finally {
+      child.kill('SIGKILL');
+    }
   });
 });
 

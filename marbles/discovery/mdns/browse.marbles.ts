@@ -3,7 +3,7 @@
 import { map } from 'rxjs';
 import { marble, type MarbleHelpers } from '../../../src/testing/marble.js';
 import { fakeNetwork, records, says, search, whole, type FakeNetwork } from '../../../test/support/netnsFake.js';
-import type { Packet } from '../../../src/discovery/mdns/packet.js';
+import type { MdnsRecord, Packet } from '../../../src/discovery/mdns/packet.js';
 
 const { ptr, srv, txt, a } = records;
 const asked = 'PTR _lumen._tcp.local';
@@ -85,6 +85,31 @@ describe('mdns: what is found', () => {
         s: `${asked} knowing ${asked} hub._lumen._tcp.local 3`,
       },
     });
+  });
+});
+
+describe('mdns: addresses', () => {
+  const six = (address: string): MdnsRecord => ({ type: 'AAAA', name: 'host.local', address, ttl: 120, flush: true });
+
+  marble('holds a node with nothing but a link-local address back for a moment, for a better one to come', (m) => {
+    const fake = fakeNetwork();
+    play(m, fake, '50ms s 99ms f', {
+      s: says(ptr('hub'), srv('hub'), txt('hub'), six('fe80::9')),
+      f: says(a('192.168.1.9')),
+    });
+    m.expectObservable(search(fake, m.scheduler, { addresses: true }), '^ 5s !').toBe('150ms f', {
+      f: 'hub@192.168.1.9+fe80::9%lan',
+    });
+  });
+
+  marble('takes a link-local address, with its zone, when no better one comes', (m) => {
+    const fake = fakeNetwork();
+    play(m, fake, '50ms s', { s: says(ptr('hub'), srv('hub'), txt('hub'), six('fe80::9')) });
+    m.expectObservable(search(fake, m.scheduler, { addresses: true }), '^ 5s !').toBe('550ms f', {
+      f: 'hub@fe80::9%lan',
+    });
+    const asked$ = fake.sent$.pipe(map((text) => (text === 'A host.local' ? 'a' : 'q')));
+    m.expectObservable(asked$, '^ 900ms !').toBe('20ms q 49ms a');
   });
 });
 

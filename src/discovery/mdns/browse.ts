@@ -134,7 +134,7 @@ export function browse(options: BrowseOptions): Observable<NodeSet> {
       settle();
     };
     const arm = (): void => {
-      const at = cutOff || subscriber.closed ? Infinity : Math.min(cache.nextAt, followUps.nextAt);
+      const at = cutOff || subscriber.closed ? Infinity : Math.min(cache.nextAt, followUps.nextAt, instances.nextAt);
       if (at === alarmAt) return;
       alarm?.unsubscribe();
       alarmAt = at;
@@ -161,7 +161,7 @@ export function browse(options: BrowseOptions): Observable<NodeSet> {
     /** Silence means "nobody" only when it has lasted, and nothing that was heard is still being asked about. */
     const sayIfNobody = timer(options.initialWindowMs, options.initialWindowMs, scheduler).pipe(
       takeWhile(() => !emitted),
-      tap(() => !cutOff && followUps.nextAt === Infinity && emit(set)),
+      tap(() => !cutOff && followUps.nextAt === Infinity && instances.nextAt === Infinity && emit(set)),
     );
     const asking = querySchedule({ ...intervals(options), scheduler, random }).pipe(
       tap(() => ask([{ name: type, type: 'PTR' }])),

@@ -1,7 +1,7 @@
 /** One instance as its records tell it: where it listens, what it says of itself, and what is still to be asked. */
 
 import type { Address } from '../../core/address.js';
-import { addressOrder, type HeardAddress } from './addressOrder.js';
+import { addressOrder, addressRank, type HeardAddress } from './addressOrder.js';
 import { nameKey } from './name.js';
 import type { Question, SrvRecord, TxtRecord } from './packet.js';
 import type { RecordCache } from './recordCache.js';
@@ -21,6 +21,8 @@ export interface InstanceFacts {
   readonly metadata: Readonly<Record<string, string>>;
   readonly version: string | undefined;
   readonly missing: readonly Question[];
+  /** Only link-local IPv6 so far; what is asked for may still bring better. */
+  readonly makeshift: boolean;
 }
 
 /** More addresses than this are no use, only a burden. */
@@ -51,6 +53,11 @@ export function readInstance(cache: RecordCache, name: string, place: (link: str
     }
   });
 
+  // A responder may tell each kind of address on its own IP version only, so that one comes before the other.
+  const makeshift = heard.size > 0 && [...heard.values()].every((found) => addressRank(found) === 5);
+  const unasked = services.filter(({ dying }) => makeshift && !dying).map(({ record }) => record.target);
+  for (const name of unasked) missing.push({ name, type: 'A' });
+
   const texts = cache.get(name, 'TXT');
   if (texts.length === 0) missing.push({ name, type: 'TXT' });
   const metadata = texts[0] ? readTxt((texts[0].record as TxtRecord).strings) : {};
@@ -63,5 +70,6 @@ export function readInstance(cache: RecordCache, name: string, place: (link: str
     metadata,
     version: txtValue(metadata, 'v', 'version'),
     missing,
+    makeshift,
   };
 }

@@ -26,12 +26,21 @@ interface Instance {
   node: Node | undefined;
   /** What the node was made of, to tell whether anything has changed. */
   print: string;
+  /** Until when it is held back, in milliseconds since the epoch. */
+  heldUntil: number;
 }
+
+/**
+ * How long an instance is held back of which only link-local IPv6 addresses are known, in milliseconds: many servers
+ * listen on IPv4 alone, and a first dial to IPv6 would fail.
+ */
+const holdMs = 500;
 
 export class InstanceIndex {
   readonly #options: InstanceIndexOptions;
   readonly #instances = new Map<string, Instance>();
   readonly #byHost = new Map<string, Set<string>>();
+  readonly #held = new Set<string>();
   #dirty = new Set<string>();
 
   constructor(options: InstanceIndexOptions) {
@@ -57,10 +66,20 @@ export class InstanceIndex {
     else for (const key of this.#byHost.get(nameKey(record.name)) ?? []) this.#dirty.add(key);
   }
 
+  /** When to `settle` next even if nothing is heard. */
+  get nextAt(): number {
+    return Math.min(Infinity, ...[...this.#held].map((key) => this.#instances.get(key)?.heldUntil ?? 0));
+  }
+
   /** Reads again what was touched; the nodes that are new or changed, and the ids of those that are gone. */
   settle(now: number): { readonly changed: readonly Node[]; readonly gone: readonly string[] } {
     const changed: Node[] = [];
     const gone: string[] = [];
+    for (const key of this.#held) {
+      if ((this.#instances.get(key)?.heldUntil ?? 0) > now) continue;
+      this.#held.delete(key);
+      this.#dirty.add(key);
+    }
     if (this.#dirty.size === 0) return { changed, gone };
     const { cache, type } = this.#options;
     const named = new Map<string, string>();
@@ -115,15 +134,17 @@ export class InstanceIndex {
   #read(key: string, name: string, now: number): Node | undefined {
     const { service, type, cache, followUps, place } = this.#options;
     const instance: Instance = this.#instances.get(key) ?? {
-      ...{ id: instanceOf(name, type)!, name, hosts: [], node: undefined, print: '' },
+      ...{ id: instanceOf(name, type)!, name, hosts: [], node: undefined, print: '', heldUntil: now + holdMs },
     };
     this.#instances.set(key, instance);
-    const { addresses, hosts, metadata, version, missing } = readInstance(cache, instance.name, place);
+    const { addresses, hosts, metadata, version, missing, makeshift } = readInstance(cache, instance.name, place);
     this.#setHosts(key, instance, hosts);
     followUps.set(key, missing, now);
     const print = JSON.stringify([addresses, Object.entries(metadata)]);
     const { id, node } = instance;
-    if (addresses.length === 0) {
+    if (!node && makeshift && now < instance.heldUntil) {
+      this.#held.add(key);
+    } else if (addresses.length === 0) {
       instance.node = undefined;
     } else if (!node) {
       const facts = { id, name: id, service, addresses, metadata, version, sources: ['mdns'] };

@@ -2,33 +2,12 @@
 
 import { fromBinary, toBinary, type Message } from '@bufbuild/protobuf';
 import { createServer, type Socket } from 'node:net';
-import type { Writable } from 'node:stream';
 import { Metadata, Server, ServerCredentials, type ServerDuplexStream } from '@grpc/grpc-js';
 import { FleetError } from '../../core/fleetError.js';
-import { grpcStatusNames, type StatusName } from '../../core/errorCodes.js';
 import type { Method } from '../../core/method.js';
+import { RunningCall, type ServerCall, type SharedByCalls } from './serverCall.js';
 
-/** One call as the server sees it; the same for every kind of method. */
-export interface ServerCall<I = unknown, O = unknown> {
-  /** The messages of the client, read as they are taken; ends at its half-close, or when the call is cancelled. */
-  readonly requests: AsyncIterable<I>;
-  /** Aborted when the client cancels, its connection breaks, or its deadline passes. */
-  readonly signal: AbortSignal;
-  /** How many messages the wire has taken. */
-  readonly written: number;
-  /** The first value of a request header. */
-  header(name: string): string | undefined;
-  /** Sends a message, and waits while the wire is full. */
-  send(message: O): Promise<void>;
-  /** Sends bytes as they are, after all messages: no frame is put around them. */
-  sendRaw(bytes: Uint8Array): Promise<void>;
-  /** Waits until the wire has taken everything that was sent. */
-  flushed(): Promise<void>;
-  /** Ends the call. Default `OK`. Later calls do nothing. */
-  end(code?: StatusName, message?: string, trailers?: Readonly<Record<string, string>>): void;
-  /** Breaks the connection that the call came over. */
-  breakConnection(): void;
-}
+export type { ServerCall } from './serverCall.js';
 
 /** What serves a method. Its end is the end of the call; a `FleetError` that it throws becomes the status. */
 export type Serve<I, O> = (call: ServerCall<I, O>) => Promise<void> | void;
@@ -92,7 +71,7 @@ export async function openGrpcServer(options: GrpcServerOptions): Promise<GrpcSe
     'grpc.enable_channelz': 0,
   });
   const sockets = new Map<string, Socket>();
-  const shared: Shared = { sockets, written: 0 };
+  const shared: SharedByCalls = { sockets, written: 0, newMetadata: () => new Metadata() };
   const handlers = Object.fromEntries(methods.map((served) => [served.method.path, handler(served, shared)]));
   const definition = Object.fromEntries(methods.map(({ method }) => [method.path, definitionOf(method)]));
   server.addService(definition, handlers);
@@ -185,122 +164,14 @@ function bufferOf(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-type Stream = ServerDuplexStream<unknown, unknown>;
-
-/** What the calls of a server have in common. */
-interface Shared {
-  readonly sockets: ReadonlyMap<string, Socket>;
-  written: number;
-}
-
-function handler({ handle }: ServedMethod, shared: Shared) {
-  return (stream: Stream): void => {
+function handler({ handle }: ServedMethod, shared: SharedByCalls) {
+  return (stream: ServerDuplexStream<unknown, unknown>): void => {
     const call = new RunningCall(stream, shared);
     (async () => handle(call))().then(
       () => call.end(),
       (thrown: unknown) => call.fail(thrown),
     );
   };
-}
-
-class RunningCall implements ServerCall {
-  readonly #stream: Stream;
-  readonly #shared: Shared;
-  readonly #peer: string;
-  readonly #aborted = new AbortController();
-  #ended = false;
-  #sent = 0;
-  written = 0;
-  readonly #waiting = new Set<() => void>();
-
-  constructor(stream: Stream, shared: Shared) {
-    this.#stream = stream;
-    this.#shared = shared;
-    this.#peer = stream.getPeer();
-    // grpc-js says `cancelled` after every end, good or bad.
-    stream.on('cancelled', () => {
-      if (!this.#ended) this.#aborted.abort();
-      this.#ended = true;
-      this.#wake();
-    });
-    stream.on('drain', () => this.#wake());
-  }
-
-  get signal(): AbortSignal {
-    return this.#aborted.signal;
-  }
-
-  get requests(): AsyncIterable<unknown> {
-    return readUntilEnd(this.#stream);
-  }
-
-  header(name: string): string | undefined {
-    return this.#stream.metadata.get(name)[0]?.toString();
-  }
-
-  async send(message: unknown): Promise<void> {
-    if (this.#ended) return;
-    this.#sent++;
-    const more = this.#stream.write(message, () => {
-      this.written++;
-      this.#shared.written++;
-      this.#wake();
-    });
-    while (!more && !this.#ended && this.#stream.writableNeedDrain) await this.#next();
-  }
-
-  async flushed(): Promise<void> {
-    while (!this.#ended && this.written < this.#sent) await this.#next();
-  }
-
-  async sendRaw(bytes: Uint8Array): Promise<void> {
-    await this.flushed();
-    if (this.#ended) return;
-    this.#stream.sendMetadata(new Metadata());
-    // The HTTP/2 stream beneath is not part of the public surface of grpc-js, and there is no other way to a bad frame.
-    const beneath = (this.#stream as unknown as { call?: { stream?: Writable } }).call?.stream;
-    if (!beneath) throw new FleetError('INTERNAL', 'this version of @grpc/grpc-js hides its HTTP/2 stream');
-    await new Promise<void>((resolve) => beneath.write(bytes, () => resolve()));
-  }
-
-  end(code: StatusName = 'OK', message = '', trailers: Readonly<Record<string, string>> = {}): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    const metadata = new Metadata();
-    for (const [name, value] of Object.entries(trailers)) metadata.set(name, value);
-    if (code === 'OK') this.#stream.end(metadata);
-    else this.#stream.emit('error', { code: grpcStatusNames.indexOf(code), details: message, metadata });
-    this.#wake();
-  }
-
-  /** Ends the call with what its handler threw. */
-  fail(thrown: unknown): void {
-    const { code, detail } = FleetError.from(thrown, 'INTERNAL');
-    const known = (grpcStatusNames as readonly string[]).includes(code);
-    this.end(known ? (code as StatusName) : 'INTERNAL', detail);
-  }
-
-  breakConnection(): void {
-    this.#shared.sockets.get(this.#peer)?.destroy();
-  }
-
-  #next(): Promise<void> {
-    return new Promise((resolve) => this.#waiting.add(resolve));
-  }
-
-  #wake(): void {
-    for (const resolve of this.#waiting) resolve();
-    this.#waiting.clear();
-  }
-}
-
-/** The requests of a call; a cancelled one just ends. */
-async function* readUntilEnd(stream: Stream): AsyncGenerator<unknown> {
-  try {
-    yield* stream.iterator({ destroyOnReturn: false });
-  } catch (thrown) {
-    if (!stream.destroyed) throw thrown;
-  }
 }
 
 function nothing(): void {}

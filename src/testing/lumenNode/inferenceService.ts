@@ -14,10 +14,14 @@ import { hang, type Serving } from './serving.js';
 /** The methods; a Python hub has no `StreamCapabilities`. */
 export function inferenceService(node: Serving, capabilities: () => readonly Capability[]): readonly ServedMethod[] {
   const { infer, getCapabilities, streamCapabilities, health } = Inference.method;
-  const ask = async <O>(method: LoggedCall['method'], call: ServerCall<unknown, O>, answers: () => readonly O[]) => {
+  const ask = async <O>(
+    method: LoggedCall['method'],
+    call: ServerCall<unknown, O>,
+    answers: () => readonly O[] | Promise<readonly O[]>,
+  ) => {
     const end = node.log.begin({ method });
     try {
-      for (const message of answers()) await call.send(message);
+      for (const message of await answers()) await call.send(message);
       end('OK');
     } catch (thrown) {
       end(FleetError.from(thrown, 'INTERNAL').code);
@@ -25,8 +29,8 @@ export function inferenceService(node: Serving, capabilities: () => readonly Cap
     }
   };
   const askCapabilities = async (method: LoggedCall['method'], call: ServerCall<unknown, Capability>) => {
-    if (node.faults.hangCapabilities) await hang(node, call.signal);
-    await ask(method, call, () => {
+    await ask(method, call, async () => {
+      if (node.faults.hangCapabilities) await hang(node, call.signal);
       if (!node.ready) throw starting(node);
       const all = capabilities();
       return method === 'GetCapabilities' ? all.slice(0, 1) : all;

@@ -6,7 +6,7 @@ import type { LumenFaults } from './faults.js';
 import type { LumenFlavour } from './flavour.js';
 import type { NodeService } from './services.js';
 import type { Slots } from './slots.js';
-import { FleetError } from '../../core/fleetError.js';
+import { StatusFailure } from './failure.js';
 
 export interface Serving {
   readonly name: string;
@@ -33,7 +33,7 @@ export interface Serving {
 export async function hang({ closing, name }: Pick<Serving, 'closing' | 'name'>, signal: AbortSignal): Promise<never> {
   await sleepUntil(AbortSignal.any([signal, closing]));
   signal.throwIfAborted();
-  throw new FleetError('UNAVAILABLE', `${name} closes`);
+  throw new StatusFailure('UNAVAILABLE', `${name} closes`);
 }
 
 /** Resolves when the signal is aborted. */

@@ -1,17 +1,6 @@
-/** Chance that can be repeated, and whether counts are what chance may yield. */
+/** Whether counts are what chance may yield. */
 
 import { ok } from 'node:assert/strict';
-
-/** A sequence from 0 up to 1 that is the same for the same seed (mulberry32, T. Ettinger, public domain). */
-export function seededRandom(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let bits = Math.imul(state ^ (state >>> 15), state | 1);
-    bits ^= bits + Math.imul(bits ^ (bits >>> 7), bits | 61);
-    return ((bits ^ (bits >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /** Chance would be called wrong once in a million times. */
 const deviations = 4.75;
