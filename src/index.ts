@@ -41,6 +41,7 @@ export type { NodeDirectory, NodeDirectoryOptions } from './nodes/nodeDirectory.
 // health: which of them can serve?
 export { activeHealth } from './health/activeHealth.js';
 export type { ActiveHealthOptions } from './health/activeHealth.js';
+export type { JudgedOptions } from './health/judged.js';
 export { grpcHealth } from './health/grpcHealth.js';
 export type { GrpcHealthOptions } from './health/grpcHealth.js';
 export { tcpHealth } from './health/tcpHealth.js';
@@ -89,7 +90,8 @@ export type { ConsumeOptions } from './call/consume.js';
 
 // client: what does the user hold?
 export { createFleet } from './client/fleet.js';
-export type { CallSpec, Fleet, FleetOptions, RpcOptions } from './client/fleet.js';
+export type { Fleet, FleetOptions } from './client/fleet.js';
+export type { Caller, CallSpec, RpcOptions } from './client/callSpec.js';
 export { createClient } from './client/client.js';
 export type { Client, ClientMethod } from './client/client.js';
 export { createPool } from './client/pool.js';

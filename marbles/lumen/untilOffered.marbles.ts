@@ -77,6 +77,26 @@ describe('untilOffered', () => {
     m.expectObservable(run(m, 'r------', answer)).toBe('--(e|)', { e: 'INTERNAL broken' });
   });
 
+  marble('when all attempts are spent, the error is that of the last one, however often a node comes back', (m) => {
+    const attempt = (name: string) => ({ node: name, address: '', code: 'UNAVAILABLE', message: 'it died', durationMs: 1 }) as const;
+    const died = new FleetError('NO_NODES', 'none is left', { attempts: [attempt('y')] });
+    const nodes$ = new BehaviorSubject<NodeSet>(sets.r);
+    const tries: number[] = [];
+    const call = ({ maxAttempts }: { maxAttempts: number }) => {
+      tries.push(maxAttempts);
+      return m.cold<string>('-#', {}, died);
+    };
+    const result$ = untilOffered({ nodes$, scheduler: m.scheduler }, requires, { deadlineMs: 100, maxAttempts: 3 }, call);
+    const told$ = result$.pipe(
+      catchError((error: unknown) =>
+        of(error instanceof FleetError ? `${error.code} ${error.detail} ${error.attempts.length}` : ''),
+      ),
+    );
+    m.expectObservable(told$).toBe('---(e|)', { e: 'UNAVAILABLE it died 3' });
+    m.flush();
+    expect(tries).toEqual([3, 2, 1]);
+  });
+
   marble('unsubscribing ends the waiting', (m) => {
     const answer = m.cold('-a|');
     m.expectObservable(run(m, 'd----r----', answer), '---!').toBe('----');

@@ -23,7 +23,7 @@ export class Candidates {
     this.set = set;
     this.strategy = strategy;
     this.requires = requires;
-    this.nodes = requires ? routable.filter(requires.test) : routable;
+    this.nodes = requires ? routable.filter((node) => requires.test(node)) : routable;
     this.stats = this.nodes.map((node) => node.stats);
   }
 

@@ -8,7 +8,7 @@ import { grpcStatusNames, type FleetErrorCode } from '../core/errorCodes.js';
 import { FleetError } from '../core/fleetError.js';
 import type { Metadata, MetadataValue } from '../core/metadata.js';
 import { methodOf } from '../core/method.js';
-import type { CallSpec, Fleet } from './fleet.js';
+import type { Caller, CallSpec } from './callSpec.js';
 
 /** The client's own codes as the nearest of gRPC's, which are all that a `ConnectError` knows. */
 const nearest: Partial<Record<FleetErrorCode, (typeof grpcStatusNames)[number]>> = {
@@ -25,7 +25,7 @@ const nearest: Partial<Record<FleetErrorCode, (typeof grpcStatusNames)[number]>>
  * A Connect `Transport` over a fleet. Deadline, headers, trailers and cancellation pass through; errors are
  * `ConnectError`s whose `cause` is the `FleetError` with its attempts.
  */
-export function asConnectTransport(fleet: Pick<Fleet, 'call'>): Transport {
+export function asConnectTransport(fleet: Caller): Transport {
   return {
     async unary(method, signal, timeoutMs, header, input) {
       const { message } = methodOf(method);
@@ -70,7 +70,7 @@ interface Begun<O> {
 }
 
 function begin<M extends DescMethod>(
-  fleet: Pick<Fleet, 'call'>,
+  fleet: Caller,
   descriptor: M,
   signal: AbortSignal | undefined,
   timeoutMs: number | undefined,

@@ -3,7 +3,7 @@
 import type { DescMethod, DescService, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
 import { from, map, Observable, type ObservableInput } from 'rxjs';
 import { methodOf, type Method } from '../core/method.js';
-import type { Fleet, RpcOptions } from './fleet.js';
+import type { Caller, RpcOptions } from './callSpec.js';
 
 /** The methods of a service. Those that stream requests take any source of them; all return cold Observables. */
 export type Client<S extends DescService> = {
@@ -30,7 +30,7 @@ export type ClientMethod<M extends DescMethod> = M['methodKind'] extends 'unary'
  * Streams of requests that are AsyncIterables are pulled as fast as the wire takes them; an Observable of requests is
  * subscribed anew for each attempt.
  */
-export function createClient<S extends DescService>(fleet: Pick<Fleet, 'call'>, service: S): Client<S> {
+export function createClient<S extends DescService>(fleet: Caller, service: S): Client<S> {
   const methods = service.methods.map((descriptor) => {
     const method = methodOf(descriptor) as unknown as Method;
     return [descriptor.localName, call(fleet, method)];
@@ -38,7 +38,7 @@ export function createClient<S extends DescService>(fleet: Pick<Fleet, 'call'>, 
   return Object.fromEntries(methods) as Client<S>;
 }
 
-function call(fleet: Pick<Fleet, 'call'>, method: Method) {
+function call(fleet: Caller, method: Method) {
   const { kind, message } = method;
   if (kind === 'unary' || kind === 'serverStreaming') {
     return (request: unknown, options?: RpcOptions) => {

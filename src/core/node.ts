@@ -1,6 +1,6 @@
 /** A node: what discovery knows of it, and what the client has found out since. */
 
-import { formatAddress, parseAddress, type Address } from './address.js';
+import { formatAddress, parseAddress, sameAddress, type Address } from './address.js';
 import type { Capability } from './capability.js';
 import { FleetError } from './fleetError.js';
 import { NodeStats } from './nodeStats.js';
@@ -97,10 +97,11 @@ const none: Readonly<Record<string, string>> = Object.freeze({});
  * @throws FleetError `INVALID_OPTION` for a bad address or weight, naming it.
  */
 export function createNode(init: NodeInit): Node {
-  const given = init.addresses?.length ? init.addresses : init.address === undefined ? [] : [init.address];
-  const addresses = given.map(parseAddress);
-  const address = init.address === undefined ? addresses[0] : parseAddress(init.address);
+  const listed = (init.addresses ?? []).map(parseAddress);
+  const address = init.address === undefined ? listed[0] : parseAddress(init.address);
   if (!address) throw new FleetError('INVALID_OPTION', `node "${init.id ?? init.name ?? '?'}" has no address`);
+  // The one to dial first is always among them.
+  const addresses = listed.some((other) => sameAddress(other, address)) ? listed : [address, ...listed];
   const weight = init.weight ?? 1;
   if (!(weight >= 0 && Number.isFinite(weight))) {
     throw new FleetError('INVALID_OPTION', `weight of node ${formatAddress(address)} must be a number of at least 0`);
@@ -112,7 +113,7 @@ export function createNode(init: NodeInit): Node {
     name: init.name ?? id,
     service: init.service ?? '',
     address,
-    addresses: addresses.length ? addresses : [address],
+    addresses,
     namespace: init.namespace,
     version: init.version,
     zone: init.zone,
@@ -134,7 +135,12 @@ export function createNode(init: NodeInit): Node {
   };
 }
 
-/** The same node with some fields changed; keeps its live `stats`. */
+/**
+ * The same node with some fields changed; keeps its live `stats`. A change of `addresses` alone makes the first of them
+ * the one to dial, a change of `address` alone makes it the only one.
+ */
 export function updateNode(node: Node, change: Partial<NodeFacts & NodeState>): Node {
-  return createNode({ ...node, ...change, stats: node.stats });
+  const address = change.address ?? (change.addresses ? undefined : node.address);
+  const addresses = change.addresses ?? (change.address ? [] : node.addresses);
+  return createNode({ ...node, ...change, address, addresses, stats: node.stats });
 }

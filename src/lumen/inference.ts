@@ -11,7 +11,8 @@ import {
   type SchedulerLike,
 } from 'rxjs';
 import type { CallOptions, RetryOptions } from '../call/call.js';
-import type { Fleet, RpcOptions } from '../client/fleet.js';
+import type { RpcOptions } from '../client/callSpec.js';
+import type { Fleet } from '../client/fleet.js';
 import { FleetError } from '../core/fleetError.js';
 import { methodOf } from '../core/method.js';
 import type { Node } from '../core/node.js';

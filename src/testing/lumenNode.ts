@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { ReplaySubject, type Observable } from 'rxjs';
 import { formatAddress } from '../core/address.js';
-import { advertise, type Advertisement } from '../registration/mdns.js';
+import { advertise, type Advertisement, type AdvertiseOptions } from '../registration/mdns.js';
 import type { LoggedCall } from './lumenNode/callLog.js';
 import { capabilitiesOf } from './lumenNode/capabilities.js';
 import { requireFaults, type LumenFaults } from './lumenNode/faults.js';
@@ -68,7 +68,7 @@ export interface LumenNode {
  *
  * Every answer follows from the request alone, so that two nodes agree and a test can tell right from wrong.
  *
- * @throws FleetError `INVALID_OPTION` for a senseless option, `UNAVAILABLE` when the port is taken.
+ * @throws FleetError `INVALID_OPTION` for a senseless option, `UNAVAILABLE` when the address cannot be listened on.
  */
 export async function startLumenNode(options: LumenNodeOptions = {}): Promise<LumenNode> {
   const parts = resolveParts(options);
@@ -97,7 +97,7 @@ class RunningNode implements LumenNode {
 
   async open({ host, port, mdns, txt }: LumenNodeOptions): Promise<void> {
     const parts = this.#parts;
-    const { flavour, name, maxRequestBytes } = parts;
+    const { flavour, maxRequestBytes } = parts;
     const capabilities = capabilitiesOf(parts);
     this.#server = await openGrpcServer({
       host,
@@ -111,19 +111,12 @@ class RunningNode implements LumenNode {
     });
     this.#start(parts.warmUpMs);
     this.faults(parts.initialFaults);
-    if (!mdns) return;
-    const everywhere = this.host === '0.0.0.0' || this.host === '::';
-    const announcement = advertise(
-      {
-        service: 'lumen',
-        name,
-        port: this.port,
-        txt: txt ?? txtOf(flavour, randomUUID),
-        ...(everywhere ? {} : { addresses: [this.host] }),
-      },
-      mdns === true ? {} : mdns,
-    ).subscribe(this.#advertisement);
-    this.#goodbye = () => announcement.unsubscribe();
+    try {
+      if (mdns) this.#announce(mdns === true ? {} : mdns, txt ?? txtOf(flavour, randomUUID));
+    } catch (refused) {
+      this.kill();
+      throw refused;
+    }
   }
 
   get name(): string {
@@ -200,6 +193,16 @@ class RunningNode implements LumenNode {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** On a wildcard address it has all the addresses of the machine, else the one that it listens on. */
+  #announce(options: AdvertiseOptions, txt: Readonly<Record<string, string>>): void {
+    const { boundHost } = this.#server;
+    const everywhere = boundHost === '0.0.0.0' || boundHost === '::';
+    const { name, port } = this;
+    const instance = { service: 'lumen', name, port, txt, ...(everywhere ? {} : { addresses: [boundHost] }) };
+    const announcement = advertise(instance, options).subscribe(this.#advertisement);
+    this.#goodbye = () => announcement.unsubscribe();
   }
 
   /** What is told to the world at the end, however it comes. */

@@ -6,15 +6,16 @@
  * so that balancers see it as the availability of the node.
  */
 
-import { asyncScheduler, filter, Observable, Subject, Subscription, type SchedulerLike } from 'rxjs';
-import { formatAddress } from '../core/address.js';
-import { exponentialBackoff } from '../core/backoff.js';
-import type { Connection, ConnectivityState } from '../core/channel.js';
+import { asyncScheduler, filter, Observable, Subject, type SchedulerLike } from 'rxjs';
+import type { Connection } from '../core/channel.js';
 import { FleetError } from '../core/fleetError.js';
-import type { Availability, Node } from '../core/node.js';
+import type { Node } from '../core/node.js';
 import { NodeSet } from '../core/nodeSet.js';
 import { requireOption } from '../core/requireOption.js';
 import { PooledConnection } from './pooledConnection.js';
+import { PoolSlot, type ConnectionState, type PoolRules, type SlotPorts } from './poolSlot.js';
+
+export type { ConnectionState } from './poolSlot.js';
 
 /** How connections are kept. Each field is optional. */
 export interface ChannelPoolOptions {
@@ -34,17 +35,6 @@ export interface ChannelPoolOptions {
   readonly scheduler?: SchedulerLike;
   /** Default `Math.random`. */
   readonly random?: () => number;
-}
-
-/** The state of the connection to one node. */
-export interface ConnectionState {
-  /** The id of the node. */
-  readonly id: string;
-  readonly state: ConnectivityState;
-  /** The same in the words of a node: `IDLE` is `discovered`, `TRANSIENT_FAILURE` is `unavailable`. */
-  readonly availability: Availability;
-  /** Why the last dialling failed, while it is `unavailable`. */
-  readonly reason: string | undefined;
 }
 
 /** A connection that is kept open while a call uses it. */
@@ -92,9 +82,7 @@ export function channelPool<C extends Connection>(
   return new Pool(options.open, resolve(options));
 }
 
-type Resolved = Required<ChannelPoolOptions>;
-
-function resolve(options: ChannelPoolOptions): Resolved {
+function resolve(options: ChannelPoolOptions): PoolRules {
   const {
     eager = true,
     idleMs = 300_000,
@@ -116,7 +104,7 @@ function resolve(options: ChannelPoolOptions): Resolved {
 class Pool<C extends Connection> implements ChannelPool<C> {
   readonly states$: Observable<ConnectionState>;
   readonly #changes$ = new Subject<ConnectionState>();
-  readonly #slots = new Map<string, Slot<C>>();
+  readonly #slots = new Map<string, PoolSlot<C>>();
   readonly #ports: SlotPorts<C>;
   #set = NodeSet.empty;
   #next: NodeSet | undefined;
@@ -127,7 +115,7 @@ class Pool<C extends Connection> implements ChannelPool<C> {
 
   constructor(
     open: (node: Node) => C,
-    private readonly options: Resolved,
+    private readonly options: PoolRules,
   ) {
     this.#ports = {
       options,
@@ -199,7 +187,7 @@ class Pool<C extends Connection> implements ChannelPool<C> {
   #add(node: Node): void {
     // A set may name a node as added that is known here, when one in between was never seen.
     if (this.#slots.has(node.id)) return this.#slots.get(node.id)!.update(node);
-    const slot = new Slot(node, this.#ports);
+    const slot = new PoolSlot(node, this.#ports);
     this.#slots.set(node.id, slot);
     if (this.options.eager && this.#open.size < this.options.maxConnections) slot.tryOpen();
   }
@@ -214,7 +202,7 @@ class Pool<C extends Connection> implements ChannelPool<C> {
   #makeRoom(): void {
     const { maxConnections } = this.options;
     if (this.#open.size < maxConnections) return;
-    let idlest: Slot<C> | undefined;
+    let idlest: PoolSlot<C> | undefined;
     for (const slot of this.#slots.values()) {
       const { current } = slot;
       if (current && current.inFlight === 0 && !(idlest && idlest.current!.idleSince <= current.idleSince))
@@ -229,226 +217,4 @@ class Pool<C extends Connection> implements ChannelPool<C> {
     }
     idlest.idle();
   }
-}
-
-interface SlotPorts<C extends Connection> {
-  readonly options: Resolved;
-  readonly open: (node: Node) => PooledConnection<C>;
-  readonly drain: (pooled: PooledConnection<C>) => void;
-  readonly changed: (state: ConnectionState) => void;
-}
-
-/** gRPC's connection backoff, for connections that come up and break at once. */
-const reconnectBackoff = exponentialBackoff({ initialBackoffMs: 1_000, maxBackoffMs: 120_000, backoffMultiplier: 1.6 });
-
-/** A connection that was up this long did not break at once. */
-const stableMs = 10_000;
-
-/** The place of one node: its connection, the one that will replace it, and their clocks. */
-class Slot<C extends Connection> {
-  current: PooledConnection<C> | undefined;
-  #replacement: PooledConnection<C> | undefined;
-  #watch = Subscription.EMPTY;
-  #watchReplacement = Subscription.EMPTY;
-  #idle = Subscription.EMPTY;
-  #lifetime = Subscription.EMPTY;
-  #redial = Subscription.EMPTY;
-  #state: ConnectivityState = 'IDLE';
-  #failure: string | undefined;
-  #readySince = 0;
-  #breaks = 0;
-
-  constructor(
-    private node: Node,
-    private readonly ports: SlotPorts<C>,
-  ) {}
-
-  status(): ConnectionState {
-    const state = this.#state;
-    const reason = state === 'TRANSIENT_FAILURE' ? (this.current?.connection.lastError ?? this.#failure) : undefined;
-    return { id: this.node.id, state, availability: availabilities[state], reason };
-  }
-
-  /** Opens the connection, which was not there. */
-  open(): PooledConnection<C> {
-    const pooled = this.ports.open(this.node);
-    // Dialled before it is looked at, so that nobody picks a node for its being idle in between.
-    pooled.connection.connect();
-    this.#use(pooled);
-    return pooled;
-  }
-
-  /** Opens it if that is possible; tries again later where opening itself fails. */
-  tryOpen(): void {
-    try {
-      this.open();
-    } catch (thrown) {
-      const error = FleetError.from(thrown);
-      // Without room it waits for its first call.
-      if (error.code === 'RESOURCE_EXHAUSTED') return this.#enter('IDLE');
-      const { scheduler, random } = this.ports.options;
-      this.#failure = error.message;
-      this.#breaks++;
-      this.#redial.unsubscribe();
-      this.#redial = scheduler.schedule(() => this.current ?? this.tryOpen(), reconnectBackoff(this.#breaks, random));
-      this.#enter('TRANSIENT_FAILURE');
-    }
-  }
-
-  update(node: Node): void {
-    const before = this.node;
-    this.node = node;
-    if (this.current && before.addresses !== node.addresses && !sameAddresses(before, node)) this.#replace();
-  }
-
-  /** Gives the connection up until the next call. */
-  idle(): void {
-    const pooled = this.current;
-    this.forget();
-    this.#dropReplacement();
-    if (pooled) this.ports.drain(pooled);
-    this.#enter('IDLE');
-  }
-
-  /** The node is gone: nothing new, and what runs may end. */
-  retire(): void {
-    const pooled = this.current;
-    this.forget();
-    this.#dropReplacement();
-    if (pooled) this.ports.drain(pooled);
-  }
-
-  /** Lets go of the connection and of all clocks, without closing it. */
-  forget(): void {
-    this.current = undefined;
-    this.#watch.unsubscribe();
-    this.#watchReplacement.unsubscribe();
-    this.#idle.unsubscribe();
-    this.#lifetime.unsubscribe();
-    this.#redial.unsubscribe();
-  }
-
-  #use(pooled: PooledConnection<C>): void {
-    const { idleMs, lifetimeMs, scheduler } = this.ports.options;
-    this.#watch.unsubscribe();
-    this.#idle.unsubscribe();
-    this.#lifetime.unsubscribe();
-    this.current = pooled;
-    const lifetime = this.#spread(lifetimeMs);
-    if (Number.isFinite(lifetime)) this.#lifetime = scheduler.schedule(() => this.#replace(), lifetime);
-    const idle = this.#spread(idleMs);
-    if (Number.isFinite(idle)) this.#idle = this.#closeWhenIdle(pooled, idle, idle);
-    this.#watch = new Subscription();
-    this.#watch.add(
-      pooled.connection.state$.subscribe((state) => {
-        if (this.current === pooled) this.#changed(pooled, state);
-      }),
-    );
-  }
-
-  #changed(pooled: PooledConnection<C>, state: ConnectivityState): void {
-    const before = this.#state;
-    if (before === 'READY' && state !== 'READY' && this.#replacement) return this.#swap();
-    if (state === 'IDLE' && before === 'READY' && this.ports.options.eager) return this.#dialAgain(pooled);
-    this.#enter(state);
-    if (this.current !== pooled) return;
-    if (state === 'READY') this.#readySince = this.ports.options.scheduler.now();
-    // Closed by others: the next call opens a new one.
-    if (state === 'SHUTDOWN') this.idle();
-  }
-
-  /** At once, but for a connection that breaks as soon as it is up. */
-  #dialAgain(pooled: PooledConnection<C>): void {
-    const { scheduler, random } = this.ports.options;
-    const stable = scheduler.now() - this.#readySince >= stableMs;
-    this.#breaks = stable ? 0 : this.#breaks + 1;
-    if (this.#breaks <= 1) return pooled.connection.connect();
-    const wait = reconnectBackoff(this.#breaks - 1, random);
-    this.#failure = `the connection broke ${this.#breaks} times, each time within ${stableMs / 1_000} s`;
-    this.#enter('TRANSIENT_FAILURE');
-    this.#redial.unsubscribe();
-    this.#redial = scheduler.schedule(() => pooled.connection.connect(), wait);
-  }
-
-  #closeWhenIdle(pooled: PooledConnection<C>, idleMs: number, wait: number): Subscription {
-    const { scheduler } = this.ports.options;
-    return scheduler.schedule(() => {
-      const left = pooled.inFlight > 0 ? idleMs : pooled.idleSince + idleMs - scheduler.now();
-      if (left <= 0) this.idle();
-      else this.#idle = this.#closeWhenIdle(pooled, idleMs, left);
-    }, wait);
-  }
-
-  /** Opens another connection, and changes over to it once it is up, or once the one in use is not. */
-  #replace(): void {
-    this.#dropReplacement();
-    if (this.#state !== 'READY') return this.#swap();
-    let fresh: PooledConnection<C>;
-    try {
-      fresh = this.ports.open(this.node);
-    } catch {
-      // No room for two: the one in use stays for another lifetime.
-      const { lifetimeMs, scheduler } = this.ports.options;
-      this.#lifetime = scheduler.schedule(() => this.#replace(), this.#spread(lifetimeMs));
-      return;
-    }
-    this.#replacement = fresh;
-    this.#watchReplacement = new Subscription();
-    this.#watchReplacement.add(
-      fresh.connection.state$.subscribe((state) => {
-        if (state === 'READY' && this.#replacement === fresh) this.#swap();
-      }),
-    );
-    fresh.connection.connect();
-  }
-
-  #swap(): void {
-    const old = this.current;
-    const fresh = this.#replacement;
-    this.#replacement = undefined;
-    this.#watchReplacement.unsubscribe();
-    // What closing does to the old one is no news of the node.
-    this.current = undefined;
-    this.#watch.unsubscribe();
-    if (old) this.ports.drain(old);
-    if (fresh) {
-      this.#use(fresh);
-      fresh.connection.connect();
-    } else if (this.ports.options.eager) this.tryOpen();
-    else this.idle();
-  }
-
-  #dropReplacement(): void {
-    const fresh = this.#replacement;
-    this.#replacement = undefined;
-    this.#watchReplacement.unsubscribe();
-    if (fresh) this.ports.drain(fresh);
-  }
-
-  #enter(state: ConnectivityState): void {
-    if (state === 'SHUTDOWN' || state === this.#state) return;
-    this.#state = state;
-    this.ports.changed(this.status());
-  }
-
-  #spread(ms: number): number {
-    const { jitter, random } = this.ports.options;
-    return ms * (1 - jitter + 2 * jitter * random());
-  }
-}
-
-const availabilities: Readonly<Record<ConnectivityState, Availability>> = {
-  IDLE: 'discovered',
-  CONNECTING: 'connecting',
-  READY: 'ready',
-  TRANSIENT_FAILURE: 'unavailable',
-  SHUTDOWN: 'draining',
-};
-
-/** In whatever order, since sources shuffle them. */
-function sameAddresses(a: Node, b: Node): boolean {
-  const known = new Set(a.addresses.map(formatAddress));
-  return (
-    known.size === new Set(b.addresses.map(formatAddress)).size && b.addresses.every((x) => known.has(formatAddress(x)))
-  );
 }

@@ -7,21 +7,16 @@
 
 import * as http from 'node:http';
 import * as https from 'node:https';
-import {
-  Code,
-  ConnectError,
-  decodeBinaryHeader,
-  encodeBinaryHeader,
-  type Transport as Client,
-} from '@connectrpc/connect';
+import { Code, ConnectError, type Transport as Client } from '@connectrpc/connect';
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from '@connectrpc/connect-node';
 import type { DescMethodStreaming, DescMethodUnary } from '@bufbuild/protobuf';
 import type { ActiveCall, CallContext, CallSink, CallStatus, Channel, Transport } from '../core/channel.js';
 import { grpcStatusNames, type StatusName } from '../core/errorCodes.js';
-import { emptyMetadata, type Metadata, type MetadataValue } from '../core/metadata.js';
+import { emptyMetadata, type Metadata } from '../core/metadata.js';
 import type { Method } from '../core/method.js';
 import type { Node } from '../core/node.js';
 import { requireOption } from '../core/requireOption.js';
+import { fromHeaders, toHeaders } from './connectHeaders.js';
 import { dialFailure } from './dialFailure.js';
 import { Dialer, type Dial, type DialEvents, type Session } from './dialer.js';
 import { dialSocket, Http2Session, originOf, tlsOptionsOf } from './http2Session.js';
@@ -297,7 +292,7 @@ class ConnectCall<I, O> implements ActiveCall<I>, AsyncIterableIterator<I> {
     const { value, done } = await this.next();
     if (done) throw new ConnectError(`${this.method.path} was called without a request`, Code.Internal);
     const descriptor = this.method.descriptor as DescMethodUnary;
-    const headers = this.#headers();
+    const headers = toHeaders(this.context.metadata, this.userAgent);
     this.#sent = true;
     const answer = await this.session.client.unary(
       descriptor,
@@ -313,7 +308,7 @@ class ConnectCall<I, O> implements ActiveCall<I>, AsyncIterableIterator<I> {
 
   async #stream(): Promise<Metadata> {
     const descriptor = this.method.descriptor as DescMethodStreaming;
-    const headers = this.#headers();
+    const headers = toHeaders(this.context.metadata, this.userAgent);
     this.#sent = true;
     const answer = await this.session.client.stream(
       descriptor,
@@ -335,18 +330,6 @@ class ConnectCall<I, O> implements ActiveCall<I>, AsyncIterableIterator<I> {
     if (this.#over) return;
     this.#credit--;
     this.sink.message(message);
-  }
-
-  #headers(): Headers {
-    const headers = new Headers();
-    const metadata = this.context.metadata ?? emptyMetadata;
-    for (const key in metadata) {
-      for (const value of [metadata[key]!].flat() as MetadataValue[]) {
-        headers.append(key, typeof value === 'string' ? value : encodeBinaryHeader(value));
-      }
-    }
-    if (!headers.has('user-agent')) headers.set('user-agent', this.userAgent);
-    return headers;
   }
 
   #left(): number | undefined {
@@ -401,20 +384,4 @@ function isConnectionError({ code, cause, rawMessage }: ConnectError): boolean {
     /^(ECONN|EPIPE|ETIMEDOUT|EHOST|ENET|ERR_HTTP2_(SESSION|INVALID_SESSION|STREAM_CANCEL|GOAWAY))/.test(errno ?? '') ||
     /session (has been )?(closed|destroyed)/i.test(rawMessage)
   );
-}
-
-/** Not the application's: they belong to HTTP, or to the framing. */
-const ofTheWire =
-  /^(content-(type|length|encoding)|date|connection|keep-alive|transfer-encoding|trailer|vary|accept.*|grpc-(status|message|encoding|accept-encoding)|connect-.*)$/;
-
-function fromHeaders(headers: Headers): Metadata {
-  let result: Record<string, MetadataValue | readonly MetadataValue[]> | undefined;
-  headers.forEach((text, key) => {
-    if (ofTheWire.test(key)) return;
-    const values: MetadataValue[] = key.endsWith('-bin')
-      ? text.split(',').map((value) => decodeBinaryHeader(value.trim()))
-      : [text];
-    (result ??= {})[key] = values.length === 1 ? values[0]! : values;
-  });
-  return result ?? emptyMetadata;
 }

@@ -8,12 +8,13 @@
 import * as grpc from '@grpc/grpc-js';
 import { isIPv6, type Address } from '../core/address.js';
 import type { ActiveCall, CallContext, CallSink, Channel, Transport } from '../core/channel.js';
-import { grpcStatusNames, type StatusName } from '../core/errorCodes.js';
+import type { StatusName } from '../core/errorCodes.js';
 import { emptyMetadata, type Metadata, type MetadataValue } from '../core/metadata.js';
 import type { Method } from '../core/method.js';
 import type { Node } from '../core/node.js';
 import { dialFailure } from './dialFailure.js';
 import { Dialer, type Dial, type Session } from './dialer.js';
+import { grpcFailure } from './grpcFailure.js';
 import { resolveTransportOptions, type ResolvedTransportOptions, type TransportOptions } from './transportOptions.js';
 import { WaitingCall } from './waitingCall.js';
 
@@ -330,7 +331,7 @@ class GrpcCall<I, O> implements ActiveCall<I> {
       this.sink.end({ code: 'OK', message: details, sent: true, trailers: fromGrpcMetadata(metadata) });
       return;
     }
-    const { name, message, sent } = explain(code, details, this.session.authority);
+    const { name, message, sent } = grpcFailure(code, details, this.session.authority);
     this.sink.end({
       code: name,
       message,
@@ -353,29 +354,6 @@ class GrpcCall<I, O> implements ActiveCall<I> {
     this.waiting = undefined;
     this.session.forget(this as never);
   }
-}
-
-/** What grpc-js says of a failed call, in our words. */
-function explain(code: number, details: string, at: string): { name: StatusName; message: string; sent: boolean } {
-  const unavailable = (message: string, sent: boolean) => ({ name: 'UNAVAILABLE' as const, message, sent });
-  switch (details) {
-    case 'Connection dropped':
-      return unavailable(`the connection to ${at} was lost`, true);
-    case 'Stream refused by server':
-      return unavailable(`${at} refused the call unprocessed`, false);
-    case 'Channel closed before call started':
-      return unavailable(`the connection to ${at} was lost before the call was sent`, false);
-  }
-  if (details.startsWith('Failed to start HTTP/2 stream')) {
-    return unavailable(`the connection to ${at} was lost before the call was sent: ${details}`, false);
-  }
-  if (details.includes('triggered by internal client error') || /^(read|write) E[A-Z]+$/.test(details)) {
-    return unavailable(`the connection to ${at} broke: ${details}`, true);
-  }
-  if (code === grpc.status.CANCELLED) {
-    return unavailable(`${at} cancelled the call, which nobody here asked for: ${details}`, true);
-  }
-  return { name: grpcStatusNames[code] ?? 'UNKNOWN', message: details, sent: true };
 }
 
 const scheme = 'rxfleet';

@@ -55,22 +55,45 @@ export async function* callRows(effort: Effort, wanted: (name: string) => boolea
   try {
     for (const [name, start] of Object.entries({ ...others, ...ours })) subjects.set(name, await start(server.address));
     for (const work of works.filter(({ name }) => wanted(name))) {
-      const contenders = [...subjects].map(([name, subject]) => ({
-        name,
-        turn: (ms: number) => work.run(subject, ms),
-      }));
-      const values = await takeTurns(contenders, effort);
+      const { speed, thrift } = await measure(work, subjects, effort);
       for (const subject of Object.keys(ours)) {
-        for (const against of Object.keys(others)) yield compare(work.name, work.unit, values, subject, against);
+        for (const against of Object.keys(others)) yield compare(work.name, work.unit, speed, subject, against);
       }
       for (const subject of Object.keys(others).slice(1)) {
-        yield compare(work.name, work.unit, values, subject, 'grpc-js');
+        yield compare(work.name, work.unit, speed, subject, 'grpc-js');
+      }
+      for (const subject of [...Object.keys(ours), ...Object.keys(others).slice(1)]) {
+        yield compare(`${work.name} by CPU`, `${work.unit.split('/')[0]}/CPU s`, thrift, subject, 'grpc-js');
       }
     }
   } finally {
     for (const subject of subjects.values()) await subject.close();
     await server.stop();
   }
+}
+
+/**
+ * What each does in a second, and in a second of processor time of this process: the second is what it costs the
+ * user's program, and hardly changes when others keep the machine busy.
+ */
+async function measure(work: Work, subjects: ReadonlyMap<string, Subject>, effort: Effort) {
+  const thrift = new Map<string, number[]>();
+  const contenders = [...subjects].map(([name, subject]) => ({
+    name,
+    turn: async (ms: number) => {
+      const start = performance.now();
+      const before = process.cpuUsage();
+      const rate = await work.run(subject, ms);
+      const { user, system } = process.cpuUsage(before);
+      const units = (rate * (performance.now() - start)) / 1_000;
+      thrift.set(name, [...(thrift.get(name) ?? []), units / ((user + system) / 1e6)]);
+      return rate;
+    },
+  }));
+  const speed = await takeTurns(contenders, effort);
+  // The first turn of each was its warm-up.
+  for (const [name, values] of thrift) thrift.set(name, values.slice(1));
+  return { speed, thrift };
 }
 
 async function startServer(): Promise<{ address: string; stop(): Promise<void> }> {

@@ -12,16 +12,7 @@ import { weightedRandom } from '../../src/balancer/weightedRandom.js';
 import { weightedRoundRobin } from '../../src/balancer/weightedRoundRobin.js';
 import { createNode } from '../../src/core/node.js';
 import { NodeSet } from '../../src/core/nodeSet.js';
-
-/** One line of a bench. */
-export interface BenchRow {
-  readonly name: string;
-  readonly subject: string;
-  readonly against: string;
-  readonly ratio: number;
-  readonly value: number;
-  readonly unit: string;
-}
+import type { Row } from './measure.js';
 
 const sizes = [1_000, 10_000] as const;
 const inFlight = 64;
@@ -67,7 +58,7 @@ function picksPerSecond(picker: Picker, count: number, ending: boolean): number 
 const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1]!;
 
 /** Medians of several rounds; the rounds of all balancers alternate, so that none has the quiet moments to itself. */
-export function pickRows(quick: boolean): BenchRow[] {
+export function pickRows(quick: boolean): Row[] {
   const rounds = quick ? 5 : 9;
   const count = quick ? 400_000 : 2_000_000;
   const subjects = Object.entries(balancers).flatMap(([name, balancer]) =>

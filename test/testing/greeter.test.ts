@@ -3,6 +3,7 @@
 import { fromBinary, toBinary, create, type DescMethod } from '@bufbuild/protobuf';
 import { Client, credentials, type ServiceError } from '@grpc/grpc-js';
 import { Greeter } from '../../src/gen/demo/greeter_pb.js';
+import { createTestCertificates } from '../../src/testing/testCertificates.js';
 import { startGreeter, type Greeter as GreeterNode, type GreeterFaults } from '../support/greeter.js';
 
 let greeter: GreeterNode;
@@ -117,6 +118,17 @@ describe('the Greeter', () => {
     );
     expect(seqs).toEqual([0, 1, 2]);
     expect(error.code).toBe(14);
+  });
+
+  it('speaks TLS, and wants a client certificate where it is told to', async () => {
+    const { authority, node, client: own } = createTestCertificates();
+    const bytes = (text: string) => Buffer.from(text);
+    greeter = await startGreeter({ tls: { ...node, clientCa: authority.cert } });
+    client = new Client(greeter.address, credentials.createSsl(bytes(authority.cert), bytes(own.key), bytes(own.cert)));
+    await expect(sayHello({ name: 'Ada' })).resolves.toMatchObject({ message: 'Hello, Ada' });
+    client.close();
+    client = new Client(greeter.address, credentials.createSsl(bytes(authority.cert)));
+    await expect(sayHello({ name: 'Ada' })).rejects.toMatchObject({ code: 14 });
   });
 
   it('leaves no connection behind, closed or killed, even with a call in flight', async () => {

@@ -3,7 +3,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { startLumenNode, type LumenNode, type LumenNodeOptions } from '../../src/testing/lumenNode.js';
+import { FleetError } from '../../src/core/fleetError.js';
+import { startLumenNode, type LumenNode, type LumenNodeOptions, type NodeTask } from '../../src/testing/lumenNode.js';
 import { BareClient, bytesOf, jsonOf, textOf, type RequestInit } from '../support/lumenBareClient.js';
 import { root } from '../support/source.js';
 
@@ -67,7 +68,11 @@ describe('a hub says what it can do', () => {
     await expect(startLumenNode({ maxConcurrency: 0 })).rejects.toThrow('maxConcurrency');
     await expect(startLumenNode({ faults: { errorRate: 2 } })).rejects.toThrow('faults.errorRate');
     await start();
-    await expect(startLumenNode({ port: node.port })).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    const { port } = node;
+    await expect(startLumenNode({ port })).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    await node.close();
+    await expect(startLumenNode({ port, name: 'x'.repeat(64), mdns: true })).rejects.toThrow('name');
+    await start({ port });
   });
 });
 
@@ -246,6 +251,29 @@ describe('a hub that warms up', () => {
   });
 });
 
+describe("a task of one's own", () => {
+  it('is served like the others, and its failures get the code that it throws, or INTERNAL', async () => {
+    const reverse: NodeTask = {
+      name: 'reverse',
+      inputMimes: ['text/plain'],
+      outputMimes: ['text/plain'],
+      async *run({ payload, mime, meta, model }) {
+        await Promise.resolve();
+        if (meta['fail'] === 'quota') throw new FleetError('RESOURCE_EXHAUSTED', 'no quota left');
+        if (meta['fail']) throw new Error('a bug');
+        yield { result: payload.toReversed(), mime: `${mime};model=${model};service=${meta['service']}` };
+      },
+    };
+    await start({ services: [{ name: 'mirror', models: ['m1', 'm2'], tasks: [reverse] }] });
+    const ask = (meta: Record<string, string>) => client.infer(request({ task: 'reverse', meta }));
+    const { messages } = await ask({ service: 'mirror', 'lumen.model.id': 'm2' });
+    expect(textOf(messages)).toBe('olleh');
+    expect(messages[0]!.resultMime).toBe('text/plain;model=m2;service=undefined');
+    expect(await ask({ fail: 'quota' })).toMatchObject({ code: 8, details: 'no quota left' });
+    expect(await ask({ fail: 'bug' })).toMatchObject({ code: 13, details: 'a bug' });
+  });
+});
+
 describe('the load of a node', () => {
   it('is never more than it takes, and the others wait their turn', async () => {
     await start({ tasks: ['echo'], maxConcurrency: 2, msPerRequest: 20 });
@@ -303,6 +331,17 @@ describe('the end of a node', () => {
     expect((await answer).code).toBe(14);
     await vi.waitFor(() => expect(node).toMatchObject({ connections: 0, inFlight: 0 }));
     await node.close();
+  });
+
+  it('can be followed by another on the same port, even when it was killed amid calls', async () => {
+    await start({ tasks: ['echo'], msPerRequest: 60_000 });
+    const answer = client.infer(request());
+    await vi.waitFor(() => expect(node.inFlight).toBe(1));
+    const { port } = node;
+    node.kill();
+    await start({ tasks: ['echo'], port });
+    expect((await answer).code).toBe(14);
+    expect((await client.infer(request())).code).toBe(0);
   });
 
   it('does not wait for calls that hang', async () => {

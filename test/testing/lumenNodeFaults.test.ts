@@ -3,10 +3,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { startLumenNode, type LumenNode, type LumenNodeOptions } from '../../src/testing/lumenNode.js';
 import { BareClient, bytesOf, textOf, type RequestInit } from '../support/lumenBareClient.js';
 import { root } from '../support/source.js';
+
+const hasIPv6 = Object.values(networkInterfaces()).some((infos) => infos?.some(({ address }) => address === '::1'));
 
 let node: LumenNode;
 let client: BareClient;
@@ -130,6 +133,12 @@ describe('a node that dies', () => {
       expect((await ask()).code).toBe(0);
     },
   );
+
+  it.runIf(hasIPv6)('breaks the right connection over IPv6 too', async () => {
+    await start({ host: '::1', faults: { dieAfterMessages: 1 } });
+    expect(node.address).toBe(`[::1]:${node.port}`);
+    expect(await ask(chunked)).toMatchObject({ code: 14, messages: [{ seq: 0n }] });
+  });
 
   it('takes its port with it', async () => {
     await start({ faults: { dieAfterMessages: 2, death: 'node' } });

@@ -124,6 +124,21 @@ describe('advertise', () => {
     m.expectObservable(fake.sent$.pipe(map(kind)), '^ 8s !').toBe('p 249ms p 249ms p 249ms a 999ms a');
   });
 
+  marble(
+    'answers another machine alone when it asks so, and its own machine by multicast, where the port is shared',
+    (m) => {
+      const fake = fakeNetwork();
+      const asks = packetOf('query', { questions: [{ type: 'PTR', name: who, unicast: true }] });
+      play(m, fake, '5s q 1999ms o', {
+        q: () => fake.hear(asks, { address: '192.168.1.9', port: 5_353 }),
+        o: () => fake.hear(asks, { address: '192.168.1.2', port: 5_353 }),
+      });
+      m.expectObservable(announced(m, fake), '^ 9s !').toBe('p 749ms a', { p: 'probing hub', a: 'announced hub' });
+      const to$ = fake.sent$.pipe(map((text) => (text.endsWith(' to 192.168.1.9:5353') ? 'u' : kind(text))));
+      m.expectObservable(to$, '^ 8s !').toBe('p 249ms p 249ms p 249ms a 999ms a 3249ms u 2019ms r');
+    },
+  );
+
   marble('multicasts no record twice within a second', (m) => {
     const fake = fakeNetwork();
     play(m, fake, '5s q 299ms q 99ms q', { q: question('PTR', who) });

@@ -1,7 +1,7 @@
 /** A small gRPC server that owns its sockets, so that a test can end one call, one connection or all of them at once. */
 
 import { fromBinary, toBinary, type Message } from '@bufbuild/protobuf';
-import { createServer, type Socket } from 'node:net';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { Metadata, Server, ServerCredentials, type ServerDuplexStream } from '@grpc/grpc-js';
 import { FleetError } from '../../core/fleetError.js';
 import type { Method } from '../../core/method.js';
@@ -39,7 +39,10 @@ export interface GrpcServerOptions {
 }
 
 export interface GrpcServer {
+  /** As it was given. */
   readonly host: string;
+  /** The address that it came to. */
+  readonly boundHost: string;
   readonly port: number;
   /** Connections that are open. */
   readonly connections: number;
@@ -85,7 +88,7 @@ export async function openGrpcServer(options: GrpcServerOptions): Promise<GrpcSe
     socket.on('error', nothing);
     if (!silent) injector.injectConnection(socket);
   });
-  const bound = await listen(listener, host, port);
+  const { address: boundHost, port: bound } = await listen(listener, host, port);
   const kill = (): void => {
     listener.close();
     for (const socket of sockets.values()) socket.destroy();
@@ -94,6 +97,7 @@ export async function openGrpcServer(options: GrpcServerOptions): Promise<GrpcSe
 
   return {
     host,
+    boundHost,
     port: bound,
     get connections() {
       return sockets.size;
@@ -130,13 +134,13 @@ export async function openGrpcServer(options: GrpcServerOptions): Promise<GrpcSe
   };
 }
 
-function listen(listener: ReturnType<typeof createServer>, host: string, port: number): Promise<number> {
+function listen(listener: ReturnType<typeof createServer>, host: string, port: number): Promise<AddressInfo> {
   return new Promise((resolve, reject) => {
     listener.once('error', (cause) => {
       const message = `cannot listen on ${host}:${port}: ${cause.message}; choose another port, or 0 for any`;
       reject(new FleetError('UNAVAILABLE', message, { cause }));
     });
-    listener.listen({ host, port }, () => resolve((listener.address() as { port: number }).port));
+    listener.listen({ host, port }, () => resolve(listener.address() as AddressInfo));
   });
 }
 

@@ -43,7 +43,10 @@ export interface LumenNodeOptions {
   readonly responseChunkBytes?: number;
   /** Larger messages are refused, by a hub as `OUT_OF_RANGE`, else as `RESOURCE_EXHAUSTED`. Default 4,194,304 (4 MiB). */
   readonly maxRequestBytes?: number;
-  /** Announces it by mDNS as `_lumen._tcp`: on every interface, or as the options say. Default: it does not. */
+  /**
+   * Announces it by mDNS as `_lumen._tcp` from the start, warm or not: on every interface, or as the options say. The node's
+   * `advertisement$` tells how that stands. Default: it does not.
+   */
   readonly mdns?: boolean | AdvertiseOptions;
   /** The TXT record. Default: that of the flavour (hub: `v`, `runtime`; Python: `uuid`, `status`, `version`). */
   readonly txt?: Readonly<Record<string, string>>;

@@ -2,7 +2,8 @@
 
 import { byteHistogram } from './embedImage.js';
 import { normalised } from './embedText.js';
-import { fnv1a, seededRandom } from './seededRandom.js';
+import { seededRandom } from '../../seededRandom.js';
+import { fnv1a } from './fnv1a.js';
 import { imageMimes, jsonMime, jsonOutput, rounded, type NodeTask } from './task.js';
 
 const species = [

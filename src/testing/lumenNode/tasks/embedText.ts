@@ -1,7 +1,7 @@
 /** Text to a vector: words and their letter triples, hashed into 256 dimensions; texts that share words lie close. */
 
 import { FleetError } from '../../../core/fleetError.js';
-import { fnv1a } from './seededRandom.js';
+import { fnv1a } from './fnv1a.js';
 import { jsonMime, jsonOutput, rounded, type NodeTask } from './task.js';
 
 const dimensions = 256;

@@ -2,7 +2,8 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FleetError } from '../../../core/fleetError.js';
-import { fnv1a, seededRandom } from './seededRandom.js';
+import { seededRandom } from '../../seededRandom.js';
+import { fnv1a } from './fnv1a.js';
 import { ngramModel, type NgramModel } from './ngramModel.js';
 import { sonnets } from './sonnets.js';
 import { jsonMime, jsonOutput, type NodeTask, type TaskInput } from './task.js';

@@ -1,7 +1,8 @@
 /** An image to faces that are not there: their number and places follow from a hash of its bytes. */
 
 import { FleetError } from '../../../core/fleetError.js';
-import { fnv1a, seededRandom } from './seededRandom.js';
+import { seededRandom } from '../../seededRandom.js';
+import { fnv1a } from './fnv1a.js';
 import { imageMimes, jsonMime, jsonOutput, rounded, type NodeTask } from './task.js';
 
 /** `face_recognition`, or the same under another name. Takes an image or a tensor, gives `face_v1`: one to four faces. */
