@@ -46,6 +46,7 @@ const subscribers: Readonly<Record<string, readonly string[]>> = {
     'nodes/nodeDirectory.ts',
     'registration/mdns/responder.ts',
     'transport/channelPool.ts',
+    'transport/poolSlot.ts',
   ],
 };
 
@@ -54,12 +55,16 @@ const provenBy: Readonly<Record<string, readonly string[]>> = {
   'marbles/balancer/random.marbles.ts': ['balancer/drawExcept.ts'],
   'marbles/call/attempt.marbles.ts': ['call/call.ts'],
   'marbles/health/activeHealth.marbles.ts': ['health/healthCheck.ts'],
-  'test/balancer/conformance.test.ts': ['testing/testBalancer.ts', 'testing/runner.ts'],
+  'marbles/transport/channelPool.marbles.ts': ['transport/pooledConnection.ts'],
+  'test/balancer/conformance.test.ts': ['testing/testBalancer.ts', 'testing/runner.ts', 'testing/seededRandom.ts'],
   'test/balancer/strategy.test.ts': ['balancer/candidates.ts', 'balancer/turn.ts'],
   'test/balancer/weights.test.ts': ['balancer/sameWeights.ts'],
+  'test/cli/main.test.ts': ['cli/lumenOf.ts', 'cli/terminal.ts'],
   'test/client/fleet.test.ts': ['call/middleware.ts', 'client/client.ts', 'client/engine.ts'],
   'test/discovery/conformance.test.ts': ['testing/testDiscovery.ts'],
   'test/examples/virtualTime.ts': ['testing/marble.ts'],
+  'test/lumen/createLumenClient.test.ts': ['lumen/inference.ts'],
+  'test/lumen/faults.test.ts': ['lumen/answerError.ts'],
   'test/transport/connect.test.ts': ['transport/http2Session.ts'],
   'test/transport/grpc.test.ts': [
     'testing/testTransport.ts',

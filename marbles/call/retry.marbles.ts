@@ -13,25 +13,27 @@ const broken = new FleetError('INTERNAL', 'broken');
 interface Setting extends CallOptions {
   readonly idempotent?: boolean;
   readonly budget?: RetryBudget;
+  /** A node has failed already. */
+  readonly tried?: boolean;
 }
 
 /** The call whose attempts are the given sources in turn; waits are 2, 4, 8 … ms, without jitter. */
 function attempts({ scheduler }: MarbleHelpers, sources: readonly Observable<string>[], setting: Setting = {}) {
-  const { idempotent = true, budget = retryBudget({ scheduler }), ...options } = setting;
+  const { idempotent = true, tried = false, budget = retryBudget({ scheduler }), ...options } = setting;
   let next = 0;
   const handler = retry({ budget, scheduler, random: () => 0.5 })((() =>
     defer(() => sources[next++]!)) as unknown as Handler<unknown>);
-  return handler(
-    new Call<unknown, string>({
-      name: 'call',
-      run: () => null as never,
-      options: { ...options, retry: options.retry ?? { initialBackoffMs: 2, maxAttempts: 3 } },
-      single: false,
-      idempotent,
-      startedAt: 0,
-      demand: undefined,
-    }),
-  );
+  const call = new Call<unknown, string>({
+    name: 'call',
+    run: () => null as never,
+    options: { ...options, retry: options.retry ?? { initialBackoffMs: 2, maxAttempts: 3 } },
+    single: false,
+    idempotent,
+    startedAt: 0,
+    demand: undefined,
+  });
+  if (tried) call.failed({ node: 'x', address: 'x:1', code: 'UNAVAILABLE', message: 'down', durationMs: 0 });
+  return handler(call);
 }
 
 describe('retry', () => {
@@ -101,6 +103,13 @@ describe('retry', () => {
       undefined,
       down,
     );
+  });
+
+  marble('when nobody is left to try, the error is what the last node said', (m) => {
+    const nobody = new FleetError('NO_NODES', 'nobody', { sent: false });
+    const first = defer(() => m.cold('#', undefined, down));
+    const none = m.cold('#', undefined, nobody);
+    m.expectObservable(attempts(m, [first, none, none], { tried: true })).toBe('------#', undefined, down);
   });
 
   marble('unsubscribing during the wait begins no further attempt', (m) => {

@@ -91,7 +91,7 @@ function rig({ scheduler, hot, expectObservable }: MarbleHelpers, options: Chann
     drive,
     follow: (diagram: string, named: Readonly<Record<string, NodeSet>> = sets) =>
       drive(diagram, (letter) => pool.follow(named[letter]!)),
-    /** `n` and `m` start a call on that node; `-` would be nothing; `e` ends the oldest one. */
+    /** `n` and `m` start a call on that node; `e` ends the oldest one. */
     calls: (diagram: string) =>
       drive(diagram, (letter) => {
         if (letter === 'e') return leases.shift()!.release();

@@ -41,13 +41,15 @@ export function retry({ budget, scheduler, random }: RetryPorts): AnyMiddleware 
       budget.deposit();
       const options = call.options.retry;
       if (options === false || call.options.failover === false) return next(call);
-      const attemptAfter = (retries: number): Observable<R> =>
+      const attemptAfter = (retries: number, before?: FleetError): Observable<R> =>
         next(call).pipe(
           failover((error) => {
+            // Where nobody was left to try, what the last node said tells more.
+            const standing = before && nobodyLeft(call, error) ? before : error;
             const waitMs = waitBeforeRetry(call, error, retries + 1, options ?? {}, random);
             const inTime = waitMs !== undefined && scheduler.now() + waitMs < call.deadline;
-            if (!inTime || !budget.withdraw()) return throwError(() => error);
-            const again = defer(() => attemptAfter(retries + 1));
+            if (!inTime || !budget.withdraw()) return throwError(() => standing);
+            const again = defer(() => attemptAfter(retries + 1, standing));
             return waitMs === 0 ? again : timer(waitMs, scheduler).pipe(mergeMap(() => again));
           }),
         );
@@ -65,13 +67,17 @@ function waitBeforeRetry<C, R>(
 ): number | undefined {
   const { maxAttempts = 3, retryableCodes = defaultCodes } = options;
   if (retries >= maxAttempts) return undefined;
-  // Nobody was there for a second try: those who are tried may come back in a moment.
-  const nobodyLeft = error.code === 'NO_NODES' && call.attempts.length > 0;
-  if (!nobodyLeft && !retryableCodes.includes(error.code)) return undefined;
-  const safe = nobodyLeft || !error.sent || call.idempotent || call.options.failover === true;
+  const nobody = nobodyLeft(call, error);
+  if (!nobody && !retryableCodes.includes(error.code)) return undefined;
+  const safe = nobody || !error.sent || call.idempotent || call.options.failover === true;
   if (!safe) return undefined;
   if (!error.sent && retries === 1) return 0;
   return exponentialBackoff(options)(retries, random);
+}
+
+/** True when nobody was there for another try: those who were tried may come back in a moment. */
+function nobodyLeft<C, R>(call: Call<C, R>, error: FleetError): boolean {
+  return error.code === 'NO_NODES' && call.attempts.length > 0;
 }
 
 /**

@@ -3,7 +3,7 @@
 import { emptyMetadata, type Metadata, type MetadataValue } from '../core/metadata.js';
 
 /** Bytes go as base64, as in gRPC. A `user-agent` of the caller's stands. */
-export function toHeaders(metadata: Metadata = emptyMetadata, userAgent: string): Headers {
+export function toHeaders(metadata: Metadata | undefined, userAgent: string): Headers {
   const headers = new Headers();
   for (const key in metadata) {
     for (const value of [metadata[key]!].flat() as MetadataValue[]) {

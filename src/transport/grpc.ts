@@ -23,7 +23,7 @@ import { WaitingCall } from './waitingCall.js';
  *
  *     const fleet = createFleet({ service: 'lumen', discovery: mdns(), transport: grpcTransport() });
  *
- * Messages are `GRPC`'s own framing over HTTP/2; compressed answers (gzip, deflate) are understood.
+ * Requests go uncompressed; compressed answers (gzip, deflate) are understood.
  *
  * @throws FleetError `INVALID_OPTION` for a senseless option, or certificates that cannot be read.
  */

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { of } from 'rxjs';
+import { of, Subject } from 'rxjs';
 import { aliasTable } from '../../src/balancer/aliasTable.js';
 import { FairTurns } from '../../src/balancer/fairTurns.js';
 import type { Picker } from '../../src/balancer/picker.js';
@@ -40,6 +40,37 @@ describe('weightedRoundRobin', () => {
         }
       }),
     );
+  });
+
+  it('keeps them exactly with very many different weights, too', () => {
+    const given = Array.from({ length: 200 }, (_, i) => 1 + ((i * 37) % 149));
+    const picker = pickerOver(given);
+    const cycle = given.reduce((sum, weight) => sum + weight, 0);
+    for (let round = 0; round < 4; round++) {
+      const counts = countPicks(picker, cycle);
+      given.forEach((weight, i) => expect(counts.get(`n${i}`)).toBe(weight));
+    }
+  });
+
+  it('keeps very many different weights while sets change faster than a round takes', () => {
+    const given = Array.from({ length: 100 }, (_, i) => 1 + i / 100);
+    const source = new Subject<NodeSet>();
+    let picker: Picker | undefined;
+    source.pipe(weightedRoundRobin()).subscribe((next) => (picker = next));
+    const nodes = given.map((weight, i) => node(`n${i}`, weight));
+    const taken = new Map<string, number>();
+    const picks = 40_000;
+    for (let i = 0; i < picks; i++) {
+      if (i % 20 === 0) source.next(NodeSet.of([...nodes, node(`extra-${i}`, 1.2345)]));
+      const { id } = picker!.pick({}).node!;
+      taken.set(id, (taken.get(id) ?? 0) + 1);
+    }
+    const total = given.reduce((sum, weight) => sum + weight, 0);
+    given.forEach((weight, i) => {
+      const share = taken.get(`n${i}`)! / ((picks * weight) / total);
+      expect(share).toBeGreaterThan(0.9);
+      expect(share).toBeLessThan(1.1);
+    });
   });
 
   it('keeps them over a cycle however long it ran before', () => {

@@ -77,7 +77,7 @@ describe.skipIf(typeof peers === 'string')('mdns among real peers', () => {
     await hub.kill();
     expect(ids(await gone)).toEqual(['CLIP-Service', 'hub two']);
     const last = set(agent, (nodes) => nodes.length === 1, 5_000);
-    clip.write('stop');
+    await clip.withdraw('CLIP-Service');
     expect(ids(await last)).toEqual(['hub two']);
     await two.kill();
     await stop(agent);
@@ -92,7 +92,7 @@ describe.skipIf(typeof peers === 'string')('mdns among real peers', () => {
     const changed = set(agent, (nodes) => nodes[0]?.addresses.join() === '10.77.0.99 6000', 8_000);
     clip.write(JSON.stringify({ ...py, addresses: ['10.77.0.99'], port: 6_000, txt: { version: '2.0.0' } }));
     expect(await changed).toMatchObject([{ id: 'CLIP-Service', version: '2.0.0', metadata: { version: '2.0.0' } }]);
-    await clip.kill('SIGKILL');
+    await clip.process.kill('SIGKILL');
     await stop(agent);
   });
 
@@ -102,7 +102,7 @@ describe.skipIf(typeof peers === 'string')('mdns among real peers', () => {
     await set(agent, (nodes) => ids(nodes).includes('short'));
     const killedAt = Date.now();
     const gone = set(agent, (nodes) => !ids(nodes).includes('short'), 12_000);
-    await clip.kill('SIGKILL');
+    await clip.process.kill('SIGKILL');
     await gone;
     expect(Date.now() - killedAt).toBeGreaterThan(2_000);
     await stop(agent);
@@ -113,7 +113,7 @@ describe.skipIf(typeof peers === 'string')('mdns among real peers', () => {
     const hub = await avahi.publish('alive', '_lumen._tcp', 5_001);
     const agent = browse({ reconfirmMs: 4_000 });
     await set(agent, (nodes) => ['alive', 'dead'].every((id) => ids(nodes).includes(id)));
-    await clip.kill('SIGKILL');
+    await clip.process.kill('SIGKILL');
     const gone = set(agent, (nodes) => !ids(nodes).includes('dead'), 8_000);
     agent.write('{"reconfirm":"dead"}');
     agent.write('{"reconfirm":"alive"}');

@@ -28,15 +28,25 @@ export async function mdnsPeers(): Promise<DebianRoot> {
   );
 }
 
+/** python-zeroconf alone, which needs no namespaces; or why it is not to be had, as `peersOrReason` tells it. */
+export function zeroconfOrReason(): Promise<DebianRoot | string> {
+  const file = 'usr/lib/python3/dist-packages/zeroconf/__init__.py';
+  return orReason('python-zeroconf', () => debian(['python3-zeroconf'], ['python3'], [file]));
+}
+
 /**
- * Why these peers cannot be had here, in one line; undefined when they can. With CI=true that is an error, since
- * there they must be.
+ * Why avahi and zeroconf cannot be had here, in one line; the programs when they can. With CI=true that is an error,
+ * since there they must be.
  */
-export async function peersOrReason(): Promise<DebianRoot | string> {
+export function peersOrReason(): Promise<DebianRoot | string> {
+  return orReason('avahi and zeroconf peers', mdnsPeers);
+}
+
+async function orReason(what: string, find: () => Promise<DebianRoot>): Promise<DebianRoot | string> {
   try {
-    return await mdnsPeers();
+    return await find();
   } catch (error) {
-    const reason = `avahi and zeroconf peers: skipped, ${(error as Error).message.replace(/\s+/g, ' ')}`;
+    const reason = `${what}: skipped, ${(error as Error).message.replace(/\s+/g, ' ')}`;
     if (process.env.CI === 'true') throw new Error(reason);
     console.warn(reason);
     return reason;
@@ -109,7 +119,7 @@ const zeroconfScript = `
 import json, socket, sys
 from zeroconf import ServiceBrowser, ServiceInfo, ServiceListener, Zeroconf
 zc = Zeroconf(interfaces=[sys.argv[2]])
-kind = '_lumen._tcp.local.'
+kind = '_' + (sys.argv[4] if len(sys.argv) > 4 else 'lumen') + '._tcp.local.'
 def say(**what): print(json.dumps(what), flush=True)
 if sys.argv[1] == 'browse':
     class Listener(ServiceListener):
@@ -124,19 +134,24 @@ if sys.argv[1] == 'browse':
     say(event='ready')
     sys.stdin.read()
 else:
-    spec = json.loads(sys.argv[3])
     def info(spec): return ServiceInfo(kind, spec['name'] + '.' + kind, addresses=[socket.inet_aton(a) for a in spec['addresses']],
                        port=spec['port'], properties=spec['txt'], server=spec['server'],
                        host_ttl=spec.get('ttl', 120), other_ttl=spec.get('ttl', 4500))
-    current = info(spec)
-    zc.register_service(current)
-    say(event='registered')
+    live = {}
+    def handle(line):
+        name, spec = next(iter(json.loads(line).items()))
+        known = live.get(name)
+        if spec is None:
+            zc.unregister_service(live.pop(name)); say(event='unregistered', name=name)
+            return
+        live[name] = info(spec)
+        if known: zc.update_service(live[name])
+        else: zc.register_service(live[name])
+        say(event='updated' if known else 'registered', name=name)
     for line in sys.stdin:
         if line.strip() == 'stop': break
-        current = info(json.loads(line))
-        zc.update_service(current)
-        say(event='updated')
-    zc.unregister_service(current)
+        handle(line)
+    for each in live.values(): zc.unregister_service(each)
 zc.close()
 `;
 
@@ -151,26 +166,52 @@ export interface ZeroconfService {
   readonly ttl?: number;
 }
 
-function python(host: Host, peers: DebianRoot, ...args: readonly string[]): HostProcess {
-  const interpreter = onPath('/usr/bin/python3') ?? '/usr/bin/python3';
-  return host.spawn(interpreter, ['-c', zeroconfScript, ...args], peers.env);
+type Spawn = (command: string, args: readonly string[], env: NodeJS.ProcessEnv) => HostProcess;
+
+function python(spawn: Spawn, peers: DebianRoot, ...args: readonly string[]): HostProcess {
+  return spawn(onPath('/usr/bin/python3') ?? peers.program('python3'), ['-c', zeroconfScript, ...args], peers.env);
 }
 
-/** Announces with python-zeroconf; write JSON for an update, `stop` for a goodbye. */
+/** A python-zeroconf that announces what it is told to. */
+export interface Zeroconf {
+  readonly process: HostProcess;
+  /** Announces, or updates what it announces under that name; done when it is told to the network. */
+  tell(service: ZeroconfService): Promise<void>;
+  /** Says goodbye. */
+  withdraw(name: string): Promise<void>;
+}
+
+/** A python-zeroconf on the interface of this address; `spawn` says on which host. */
+export function startZeroconf(spawn: Spawn, peers: DebianRoot, address: string, service = 'lumen'): Zeroconf {
+  const program = python(spawn, peers, 'publish', address, '', service);
+  const command = async (name: string, spec: ZeroconfService | null): Promise<void> => {
+    const before = program.lines.length;
+    let index = 0;
+    program.write(JSON.stringify({ [name]: spec }));
+    await program.line((line) => index++ >= before && line.startsWith('{"event"'));
+  };
+  return {
+    process: program,
+    tell: (service) => command(service.name, service),
+    withdraw: (name) => command(name, null),
+  };
+}
+
+/** Announces one service with python-zeroconf. */
 export async function zeroconfPublish(
   host: Host,
   peers: DebianRoot,
   address: string,
   service: ZeroconfService,
-): Promise<HostProcess> {
-  const program = python(host, peers, 'publish', address, JSON.stringify(service));
-  await program.line((line) => line.includes('registered'));
-  return program;
+): Promise<Zeroconf> {
+  const zeroconf = startZeroconf(host.spawn, peers, address);
+  await zeroconf.tell(service);
+  return zeroconf;
 }
 
 /** Browses with python-zeroconf: JSON lines. */
 export async function zeroconfBrowse(host: Host, peers: DebianRoot, address: string): Promise<HostProcess> {
-  const program = python(host, peers, 'browse', address);
+  const program = python(host.spawn, peers, 'browse', address);
   await program.line((line) => line.includes('ready'));
   return program;
 }

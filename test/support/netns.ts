@@ -82,7 +82,8 @@ export async function wire(name: string, a: readonly [Host, string], b: readonly
   }
 }
 
-function started(child: ChildProcess): HostProcess {
+/** What a program says, and how it ends. */
+export function started(child: ChildProcess): HostProcess {
   const lines: string[] = [];
   const watchers = new Set<(line: string | undefined) => void>();
   const notify = (line: string | undefined): void => {
