@@ -51,12 +51,19 @@ export type { HealthCheck, HealthTarget, NodeHealth, Verdict } from './health/he
 
 // balancer: which one takes this call?
 export { roundRobin } from './balancer/roundRobin.js';
+export type { RoundRobinOptions } from './balancer/roundRobin.js';
 export { random } from './balancer/random.js';
+export type { RandomOptions } from './balancer/random.js';
 export { leastLoaded } from './balancer/leastLoaded.js';
+export type { LeastLoadedOptions } from './balancer/leastLoaded.js';
 export { powerOfTwo } from './balancer/powerOfTwo.js';
+export type { PowerOfTwoOptions } from './balancer/powerOfTwo.js';
 export { weightedRoundRobin } from './balancer/weightedRoundRobin.js';
+export type { WeightedRoundRobinOptions } from './balancer/weightedRoundRobin.js';
 export { weightedRandom } from './balancer/weightedRandom.js';
+export type { WeightedRandomOptions } from './balancer/weightedRandom.js';
 export { consistentHash } from './balancer/consistentHash.js';
+export type { ConsistentHashOptions } from './balancer/consistentHash.js';
 export { pickerOf } from './balancer/pickerOf.js';
 export type { Balancer, NoPick, Pick, PickContext, Picker, Requirement, Why } from './balancer/picker.js';
 
@@ -71,6 +78,7 @@ export type {
   ConnectivityState,
   Transport,
 } from './core/channel.js';
+export type { TlsOptions, TransportOptions } from './transport/transportOptions.js';
 export type { ChannelPoolOptions } from './transport/channelPool.js';
 export { methodOf } from './core/method.js';
 export type { Idempotency, Method, MethodKind } from './core/method.js';
@@ -81,7 +89,8 @@ export type { RpcContext } from './core/rpc.js';
 // call: what happens around one call?
 export { compose } from './call/middleware.js';
 export type { AnyMiddleware, Handler, Middleware } from './call/middleware.js';
-export type { AttemptContext, Call, CallOptions, RetryOptions } from './call/call.js';
+export type { AttemptContext, Call, CallInit, CallOptions, RetryOptions } from './call/call.js';
+export type { Demand } from './core/demand.js';
 export { failover } from './call/failover.js';
 export { toAsyncIterable } from './call/toAsyncIterable.js';
 export type { AsyncIterableOptions } from './call/toAsyncIterable.js';

@@ -78,7 +78,8 @@ describe('untilOffered', () => {
   });
 
   marble('when all attempts are spent, the error is that of the last one, however often a node comes back', (m) => {
-    const attempt = (name: string) => ({ node: name, address: '', code: 'UNAVAILABLE', message: 'it died', durationMs: 1 }) as const;
+    const attempt = (name: string) =>
+      ({ node: name, address: '', code: 'UNAVAILABLE', message: 'it died', durationMs: 1 }) as const;
     const died = new FleetError('NO_NODES', 'none is left', { attempts: [attempt('y')] });
     const nodes$ = new BehaviorSubject<NodeSet>(sets.r);
     const tries: number[] = [];
@@ -86,7 +87,12 @@ describe('untilOffered', () => {
       tries.push(maxAttempts);
       return m.cold<string>('-#', {}, died);
     };
-    const result$ = untilOffered({ nodes$, scheduler: m.scheduler }, requires, { deadlineMs: 100, maxAttempts: 3 }, call);
+    const result$ = untilOffered(
+      { nodes$, scheduler: m.scheduler },
+      requires,
+      { deadlineMs: 100, maxAttempts: 3 },
+      call,
+    );
     const told$ = result$.pipe(
       catchError((error: unknown) =>
         of(error instanceof FleetError ? `${error.code} ${error.detail} ${error.attempts.length}` : ''),

@@ -5,6 +5,9 @@ import * as net from 'node:net';
 import { fromBinary, toBinary, type DescMessage, type DescMethod, type DescService } from '@bufbuild/protobuf';
 import * as grpc from '@grpc/grpc-js';
 
+// The one place of `testing/` that loads grpc-js; other servers here take its classes from this file.
+export { Metadata, Server, ServerCredentials, type ServerDuplexStream } from '@grpc/grpc-js';
+
 /** A handler of grpc-js: `(call, callback)`, or `(call)` where answers are streamed. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- the shapes of grpc-js depend on the kind of the method
 export type GrpcHandler = (

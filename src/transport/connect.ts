@@ -16,7 +16,7 @@ import { emptyMetadata, type Metadata } from '../core/metadata.js';
 import type { Method } from '../core/method.js';
 import type { Node } from '../core/node.js';
 import { requireOption } from '../core/requireOption.js';
-import { fromHeaders, toHeaders } from './connectHeaders.js';
+import { fromHeaders, toHeaders } from './toHeaders.js';
 import { dialFailure } from './dialFailure.js';
 import { Dialer, type Dial, type DialEvents, type Session } from './dialer.js';
 import { dialSocket, Http2Session, originOf, tlsOptionsOf } from './http2Session.js';

@@ -75,35 +75,51 @@ function declared(): Map<string, readonly string[]> {
   return new Map(files.map((file) => [file, [...exportsOf(file).keys()]]));
 }
 
-/** Name to declaration; a name that is passed on is followed to where it is declared. */
+const listPattern = /^(?<verb>import|export)\s+(?:type\s+)?\{(?<names>[^}]*)\}(?:\s+from\s+['"](?<from>[^'"]+)['"])?/;
+const declarationPattern =
+  /^(?:export\s+)?(?:declare\s+)?(?:abstract\s+)?(?:const|let|var|function|class|interface|type|enum)\s+([\w$]+)/;
+
+/** Name to declaration, for all that a file exports; a name that is passed on is followed to where it is declared. */
 function exportsOf(file: string): Map<string, string> {
-  const exports = new Map<string, string>();
   const path = join(declarations, file);
   if (!existsSync(path)) throw new Error(`there is no src/${file.replace(/\.d\.ts$/, '.ts')}`);
-  for (const statement of statementsOf(readFileSync(path, 'utf8'))) {
-    const passedOn = /^export\s+(?:type\s+)?\{([^}]*)\}\s+from\s+['"]([^'"]+)['"]/.exec(statement);
-    const declared =
-      /^export\s+(?:declare\s+)?(?:abstract\s+)?(?:const|let|var|function|class|interface|type|enum)\s+([\w$]+)/.exec(
-        statement,
-      );
-    if (passedOn) {
-      const [, names, from] = passedOn as unknown as [string, string, string];
-      const source = from.startsWith('.')
-        ? exportsOf(joinPath(dirname(file), from).replace(/\.js$/, '.d.ts'))
-        : undefined;
-      for (const entry of names.split(',').map((name) => name.trim().replace(/^type\s+/, ''))) {
-        if (!entry) continue;
-        const [name, alias = name] = entry.split(/\s+as\s+/) as [string, string?];
-        const text = source ? source.get(name) : `export { ${name} } from '${from}';\n`;
-        if (text === undefined) throw new Error(`${file} passes on ${name}, which ${from} does not export`);
+  const statements = statementsOf(readFileSync(path, 'utf8'));
+  const exports = new Map<string, string>();
+  const local = new Map<string, () => string | undefined>();
+  const follow = (from: string, name: string) =>
+    from.startsWith('.')
+      ? exportsOf(joinPath(dirname(file), from).replace(/\.js$/, '.d.ts')).get(name)
+      : `export { ${name} } from '${from}';\n`;
+
+  for (const statement of statements) {
+    const { verb, names, from } = listPattern.exec(statement)?.groups ?? {};
+    const declared = declarationPattern.exec(statement)?.[1];
+    if (verb === 'import') {
+      for (const [name, alias] of namesOf(names!)) local.set(alias, () => follow(from!, name));
+    } else if (verb === 'export') {
+      for (const [name, alias] of namesOf(names!)) {
+        const text = from ? follow(from, name) : local.get(name)?.();
+        if (text === undefined) throw new Error(`${file} passes on ${name}, which ${from ?? 'it'} does not declare`);
         exports.set(alias, alias === name ? text : `// ${alias} is\n${text}`);
       }
     } else if (declared) {
-      const name = declared[1]!;
-      exports.set(name, (exports.get(name) ?? '') + statement);
+      local.set(declared, () => statement);
+      if (statement.startsWith('export')) exports.set(declared, (exports.get(declared) ?? '') + statement);
     }
   }
   return exports;
+}
+
+/** The pairs of a list such as `A, type B as C`: the name there, and the name here. */
+function namesOf(list: string): [string, string][] {
+  return list
+    .split(',')
+    .map((entry) => entry.trim().replace(/^type\s+/, ''))
+    .filter(Boolean)
+    .map((entry) => {
+      const [name, alias = name] = entry.split(/\s+as\s+/) as [string, string?];
+      return [name, alias];
+    });
 }
 
 /** The statements of an emitted declaration: each begins in the first column, and what belongs to it does not. */

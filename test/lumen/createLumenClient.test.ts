@@ -297,4 +297,40 @@ describe('close', () => {
     await vi.waitFor(() => expect(hub!.connections).toBe(0));
     expect((await failure(firstValueFrom(lumen.infer({ task: 'echo', payload: 'x' })))).code).toBe('CLOSED');
   });
+
+  it('leaves no timer and no socket behind, whatever the calls were doing', async () => {
+    const used = () =>
+      process
+        .getActiveResourcesInfo()
+        .filter((name) => /Timeout|Immediate|TCP|HTTP|TTY/.test(name))
+        .sort();
+    const settled = (before: readonly string[]) => vi.waitFor(() => expect(used()).toEqual(before), { timeout: 5_000 });
+    const warm = await startLumenNode({});
+    await warm.close(0);
+    const before = used();
+    const nodes = await Promise.all(['a', 'b', 'c'].map((name) => startLumenNode({ name, msPerToken: 20 })));
+    const list = nodes.map(({ name, address }) => ({ id: name, address }));
+    // One that refuses to be dialled, so that a redial is pending too.
+    const lumen = createLumenClient({
+      discovery: staticNodes([...list, { id: 'gone', address: '127.0.0.1:9' }]),
+      preset: 'basic',
+    });
+    await lastValueFrom(lumen.inferAll(Array.from({ length: 30 }, () => ({ task: 'echo', payload: 'x' }))));
+    await vi.waitFor(() => expect(lumen.nodes$.value.get('gone')?.availability).toBe('unavailable'));
+    nodes[0]!.faults({ hang: true });
+    nodes[1]!.kill();
+    const ended = [
+      lumen.infer({ task: 'echo', payload: 'hangs' }),
+      lumen.generateText('O', { maxTokens: 1_000 }),
+      lumen.metrics$,
+      lumen.balancerStats$,
+    ].map(
+      (call$) => new Promise<void>((resolve) => call$.subscribe({ error: () => resolve(), complete: () => resolve() })),
+    );
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await lumen.close({ drainMs: 0 });
+    await Promise.all(ended);
+    await Promise.all(nodes.map((node) => node.close(0)));
+    await settled(before);
+  });
 });

@@ -78,10 +78,15 @@ describe('1,000 inferences over 3 nodes while one is killed and restarted every 
         if (!result) return false;
         const text = new TextDecoder().decode(result.bytes);
         if (index % 2 === 0) return text !== `request ${index}`;
-        return JSON.stringify((JSON.parse(text) as { vector: unknown }).vector) !== JSON.stringify(textVector(`text number ${index}`));
+        return (
+          JSON.stringify((JSON.parse(text) as { vector: unknown }).vector) !==
+          JSON.stringify(textVector(`text number ${index}`))
+        );
       });
       const kills = nodes.reduce((sum, node) => sum + node.kills, 0);
-      console.log(`${items.length} of ${requestCount} answered, ${lost.length} lost, ${kills} kills, ${failures} failed attempts`);
+      console.log(
+        `${items.length} of ${requestCount} answered, ${lost.length} lost, ${kills} kills, ${failures} failed attempts`,
+      );
       expect(lost).toEqual([]);
       expect(new Set(items.map(({ index }) => index)).size).toBe(requestCount);
       expect(items).toHaveLength(requestCount);

@@ -137,6 +137,11 @@ describe('a hub puts pieces together', () => {
     expect(node.calls.at(-1)).toMatchObject({ bytes: 13, messages: 3 });
   });
 
+  it('in the order of their offsets even against their seq', async () => {
+    const [a, b] = pieces(['one ', 'two']);
+    expect(textOf((await client.infer({ ...b!, seq: 0n }, { ...a!, seq: 1n })).messages)).toBe('one two');
+  });
+
   it('in the order of seq where no piece has an offset, and without a total', async () => {
     const [a, b] = pieces(['one ', 'two'], { offset: 0n, total: 0n });
     expect(textOf((await client.infer(b!, a!)).messages)).toBe('one two');

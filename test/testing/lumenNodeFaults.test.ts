@@ -103,7 +103,8 @@ describe('a node with a fault', () => {
     socket.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
     await vi.waitFor(() => expect(node.connections).toBe(1));
     const closed = new Promise((resolve) => socket.once('close', resolve));
-    await node.close();
+    node.faults({});
+    await node.close(60_000);
     await closed;
     expect(heard).toBe(0);
   });

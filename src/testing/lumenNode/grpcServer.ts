@@ -81,12 +81,14 @@ export async function openGrpcServer(options: GrpcServerOptions): Promise<GrpcSe
 
   const injector = server.createConnectionInjector(credentialsOf(tls));
   let silent = false;
+  const unspoken = new Set<Socket>();
   const listener = createServer((socket) => {
     const key = `${socket.remoteAddress}:${socket.remotePort}`;
     sockets.set(key, socket);
     socket.on('close', () => sockets.delete(key));
     socket.on('error', nothing);
-    if (!silent) injector.injectConnection(socket);
+    if (silent) unspoken.add(socket.on('close', () => unspoken.delete(socket)));
+    else injector.injectConnection(socket);
   });
   const { address: boundHost, port: bound } = await listen(listener, host, port);
   const kill = (): void => {
@@ -115,8 +117,6 @@ export async function openGrpcServer(options: GrpcServerOptions): Promise<GrpcSe
     close: (graceMs) =>
       new Promise((resolve) => {
         const timer = setTimeout(kill, graceMs);
-        // Connections that were never spoken to have no session that could end them.
-        const silentOnes = silent ? [...sockets.values()] : [];
         const whenOver = (): void => {
           // The listener may count a socket out just before that says so itself.
           const [last] = sockets.values();
@@ -129,7 +129,8 @@ export async function openGrpcServer(options: GrpcServerOptions): Promise<GrpcSe
         };
         listener.close(whenOver);
         server.tryShutdown(nothing);
-        for (const socket of silentOnes) socket.destroy();
+        // They have no session that could end them.
+        
       }),
   };
 }

@@ -47,7 +47,7 @@ function checkSize(message: InferRequest, limit: number): void {
   // Encoding anew is worth it only near the limit.
   if (message.payload.length < limit / 2) return;
   const size = toBinary(InferRequestSchema, message).length;
-  return;
+  if (size <= limit) return;
   throw new FleetError(
     'OUT_OF_RANGE',
     `decoded message length too large: found ${size} bytes, the limit is: ${limit} bytes`,
