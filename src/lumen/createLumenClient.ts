@@ -1,6 +1,7 @@
 /** The Lumen client: everything a user holds to infer over whatever nodes the network has. */
 
-import { defer, filter, map, Subject, take, throwError, throwIfEmpty, timeout } from 'rxjs';
+import { catchError, defer, EMPTY, endWith, filter, ignoreElements, map, Subject, take, takeUntil } from 'rxjs';
+import { throwError, throwIfEmpty, timeout } from 'rxjs';
 import type { BehaviorSubject, Observable, OperatorFunction } from 'rxjs';
 import type { CloseOptions, NodeOutcome } from '../client/engine.js';
 import { createFleet, type Fleet } from '../client/fleet.js';
@@ -148,6 +149,11 @@ export function createLumenClient(options: LumenClientOptions = {}): LumenClient
   const again$ = new Subject<string>();
   const fleet = createFleet(fleetOptions);
   const { nodes$ } = fleet;
+  const closed$ = nodes$.pipe(
+    ignoreElements(),
+    catchError(() => EMPTY),
+    endWith(true),
+  );
   const care = supervise(fleet, {
     handshake: { ...resolved.handshake, again$ },
     cooldown: resolved.cooldown,
@@ -175,8 +181,8 @@ export function createLumenClient(options: LumenClientOptions = {}): LumenClient
     fleet,
     changes$: fleet.changes$,
     outcomes$: fleet.outcomes$,
-    metrics$: meter.metrics$,
-    balancerStats$: balancerStats(balancer, nodes$, scheduler),
+    metrics$: meter.metrics$.pipe(takeUntil(closed$)),
+    balancerStats$: balancerStats(balancer, nodes$, scheduler).pipe(takeUntil(closed$)),
     get metrics() {
       return meter.metrics;
     },

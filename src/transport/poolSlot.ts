@@ -209,13 +209,17 @@ export class PoolSlot<C extends Connection> {
     this.#replacement = undefined;
     this.#watchReplacement.unsubscribe();
     // What closing does to the old one is no news of the node.
-    this.current = undefined;
+    this.current = fresh;
     this.#watch.unsubscribe();
-    if (old) this.ports.drain(old);
     if (fresh) {
-      this.#use(fresh);
       fresh.connection.connect();
-    } else if (this.ports.options.eager) this.tryOpen();
+      // Whoever asks the node over its connection, as health checks do, must learn that it is another one now.
+      if (fresh.connection.state === 'READY') this.#enter('IDLE');
+      if (this.current === fresh) this.#use(fresh);
+    }
+    if (old) this.ports.drain(old);
+    if (fresh) return;
+    if (this.ports.options.eager) this.tryOpen();
     else this.idle();
   }
 

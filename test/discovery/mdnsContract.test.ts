@@ -37,8 +37,8 @@ function harness(service: string, port: number) {
 describe('mdns, announced by advertise()', () => {
   const port = 20_000 + (process.pid % 20_000);
   const live = new Map<string, { instance$: BehaviorSubject<ServiceInstance>; life: Subscription }>();
-  const instanceOf = ({ name, port, metadata }: TestNode): ServiceInstance => ({
-    ...{ service: 'rxfleet-test', name, port, addresses: ['127.0.0.1'], txt: metadata },
+  const instanceOf = ({ name, port }: TestNode): ServiceInstance => ({
+    ...{ service: 'rxfleet-test', name, port, addresses: ['127.0.0.1'] },
   });
   const end = (name: string): void => {
     live.get(name)?.life.unsubscribe();
@@ -73,7 +73,7 @@ describe.skipIf(typeof peers === 'string')('mdns, announced by python-zeroconf',
   const service = `rxt-${process.pid % 100_000}`;
   let zeroconf: Zeroconf;
   const live = new Set<string>();
-  const tell = ({ name, port, metadata = {} }: TestNode): Promise<void> => {
+  const tell = ({ name, port }: TestNode): Promise<void> => {
     live.add(name);
     return zeroconf.tell({
       name,

@@ -90,7 +90,7 @@ describe.skipIf(typeof peers === 'string')('mdns among real peers', () => {
     // What is younger than a second counts as part of the same announcement (RFC 6762, 10.2).
     await new Promise((done) => setTimeout(done, 1_200));
     const changed = set(agent, (nodes) => nodes[0]?.addresses.join() === '10.77.0.99 6000', 8_000);
-    clip.write(JSON.stringify({ ...py, addresses: ['10.77.0.99'], port: 6_000, txt: { version: '2.0.0' } }));
+    await clip.tell({ ...py, addresses: ['10.77.0.99'], port: 6_000, txt: { version: '2.0.0' } });
     expect(await changed).toMatchObject([{ id: 'CLIP-Service', version: '2.0.0', metadata: { version: '2.0.0' } }]);
     await clip.process.kill('SIGKILL');
     await stop(agent);

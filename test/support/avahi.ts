@@ -1,9 +1,9 @@
 /** The mDNS peers of the tests, from Debian: avahi-daemon with its tools, and python3-zeroconf. */
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { debian, onPath, type DebianRoot } from './debian.js';
+import { debian, type DebianRoot } from './debian.js';
 import { createHost, type Host, type HostProcess } from './netns.js';
 
 export interface Avahi {
@@ -146,7 +146,7 @@ else:
             return
         live[name] = info(spec)
         if known: zc.update_service(live[name])
-        else: zc.register_service(live[name])
+        else: zc.register_service(live[name], cooperating_responders=True)
         say(event='updated' if known else 'registered', name=name)
     for line in sys.stdin:
         if line.strip() == 'stop': break
@@ -169,7 +169,9 @@ export interface ZeroconfService {
 type Spawn = (command: string, args: readonly string[], env: NodeJS.ProcessEnv) => HostProcess;
 
 function python(spawn: Spawn, peers: DebianRoot, ...args: readonly string[]): HostProcess {
-  return spawn(onPath('/usr/bin/python3') ?? peers.program('python3'), ['-c', zeroconfScript, ...args], peers.env);
+  // The system's own, for which its packages are made; another may stand first on PATH.
+  const interpreter = existsSync('/usr/bin/python3') ? '/usr/bin/python3' : peers.program('python3');
+  return spawn(interpreter, ['-c', zeroconfScript, ...args], peers.env);
 }
 
 /** A python-zeroconf that announces what it is told to. */

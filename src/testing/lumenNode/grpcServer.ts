@@ -130,7 +130,7 @@ export async function openGrpcServer(options: GrpcServerOptions): Promise<GrpcSe
         listener.close(whenOver);
         server.tryShutdown(nothing);
         // They have no session that could end them.
-        
+        for (const socket of unspoken) socket.destroy();
       }),
   };
 }
