@@ -103,6 +103,20 @@ describe('untilOffered', () => {
     expect(tries).toEqual([3, 2, 1]);
   });
 
+  marble('a call whose only node dies under it runs anew once the node is back, if nothing was said yet', (m) => {
+    const attempts = [{ node: 'y', address: '', code: 'UNAVAILABLE', message: 'died', durationMs: 1 }] as const;
+    const died = new FleetError('UNAVAILABLE', 'died', { attempts });
+    const told = (first: string) => {
+      const nodes$ = new BehaviorSubject<NodeSet>(sets.r);
+      m.expectObservable(m.hot('--d-----r---', sets).pipe(tap((set) => nodes$.next(set)))).toBe('--d-----r---', sets);
+      const answers = [m.cold<string>(first, {}, died), m.cold<string>('-b|')];
+      const allowance = { deadlineMs: 100, maxAttempts: 3 };
+      return untilOffered({ nodes$, scheduler: m.scheduler }, requires, allowance, () => answers.shift()!);
+    };
+    m.expectObservable(told('---#')).toBe('---------b|');
+    m.expectObservable(told('-a-#')).toBe('-a-#', {}, died);
+  });
+
   marble('unsubscribing ends the waiting', (m) => {
     const answer = m.cold('-a|');
     m.expectObservable(run(m, 'd----r----', answer), '---!').toBe('----');

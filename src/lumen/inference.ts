@@ -41,6 +41,12 @@ export interface InferOptions extends RpcOptions {
    */
   readonly deadlineMs?: number;
   /**
+   * Milliseconds until a node must have answered, per attempt; else another node takes over. For one result that is the
+   * whole result, for parts the first part. Default: only the deadline (and `partTimeoutMs`) limit it, so set it where
+   * nodes may take a request and never answer.
+   */
+  readonly firstResponseTimeoutMs?: number;
+  /**
    * When another node is tried. Default: up to 3 attempts, after `UNAVAILABLE`, `INTERNAL`, `UNKNOWN`, `DATA_LOSS`,
    * `CANCELLED` (by the node), `NOT_FOUND` (a node that offered the task and no longer has it), `BAD_RESPONSE` and
    * `BAD_SCHEMA`. Not after `RESOURCE_EXHAUSTED`, which here means a message or result past a size limit.
@@ -116,7 +122,7 @@ export function inference<R>(
     const prepared = prepareRequest(request, ports.newId);
     const { correlationId } = prepared;
     const { deadlineMs, retry } = call;
-    const maxAttempts = retry ? (retry.maxAttempts ?? 3) : 1;
+    const maxAttempts = retry && call.failover !== false ? (retry.maxAttempts ?? 3) : 1;
 
     const demand = demandOf(prepared, fleet.nodes$.value.nodes, chunking, singleMessageTasks);
     const requires = taskRequirement(demand, singleMessageTasks, call.requires);

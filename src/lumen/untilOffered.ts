@@ -1,6 +1,6 @@
 /** Waits for a node that is known to offer a task but is down right now, and fails at once where none ever will. */
 
-import { catchError, defer, filter, mergeMap, take, throwError, throwIfEmpty, timeout } from 'rxjs';
+import { catchError, defer, filter, mergeMap, take, tap, throwError, throwIfEmpty, timeout } from 'rxjs';
 import type { BehaviorSubject, Observable, SchedulerLike } from 'rxjs';
 import type { Requirement } from '../balancer/picker.js';
 import { isRoutable, whyNotRoutable } from '../core/isRoutable.js';
@@ -22,8 +22,9 @@ export interface Allowance {
 }
 
 /**
- * Runs a call; when it finds no node (`NO_NODES`, `NO_NODE_FOR_TASK`), waits until a node that meets `requires` takes
- * calls again and runs it anew, as long as one is known that is only down, and within the deadline.
+ * Runs a call; when it finds no node (`NO_NODES`, `NO_NODE_FOR_TASK`), or its node died and nobody else is there
+ * (`UNAVAILABLE`), waits until a node that meets `requires` takes calls again and runs it anew: as long as one is known
+ * that is only down, within the deadline, and only while nothing was emitted.
  *
  *     nodes$   -d-----r---      d: its only node is down, r: it is routable again
  *     call     -#     -a|
@@ -45,19 +46,25 @@ export function untilOffered<R>(
     const leftMs = () => deadlineMs - (scheduler.now() - startedAt);
     let attempts: readonly Attempt[] = [];
 
-    const run = (ms: number): Observable<R> =>
-      call({ deadlineMs: ms, maxAttempts: maxAttempts - attempts.length }).pipe(
+    const run = (ms: number): Observable<R> => {
+      let spoken = false;
+      return call({ deadlineMs: ms, maxAttempts: maxAttempts - attempts.length }).pipe(
+        tap(() => (spoken = true)),
         catchError((thrown: unknown) => {
           const error = withEarlier(FleetError.from(thrown), attempts);
-          if (error.code !== 'NO_NODES' && error.code !== 'NO_NODE_FOR_TASK') return throwError(() => error);
-          if (!nodes$.value.nodes.some((node) => comesBack(node, requires))) {
+          const { nodes } = nodes$.value;
+          const nobody = error.code === 'NO_NODES' || error.code === 'NO_NODE_FOR_TASK';
+          const died = error.code === 'UNAVAILABLE' && !nodes.some((node) => isRoutable(node) && requires.test(node));
+          if (spoken || !(nobody || died)) return throwError(() => error);
+          if (error.attempts.length >= maxAttempts) return throwError(() => (nobody ? lastOf(error) : error));
+          if (!nodes.some((node) => comesBack(node, requires))) {
             return throwError(() => naming(error, requires, nodes$.value));
           }
           attempts = error.attempts;
-          if (attempts.length >= maxAttempts) return throwError(() => lastOf(error));
           return leftMs() > 0 ? waited(error) : throwError(() => tooLate(error));
         }),
       );
+    };
     const waited = (error: FleetError): Observable<R> => {
       const again$ = nodes$.pipe(
         filter(({ nodes }) => {

@@ -35,7 +35,7 @@ function harness(service: string, port: number) {
 }
 
 describe('mdns, announced by advertise()', () => {
-  const port = 20_000 + (process.pid % 20_000);
+  const port = 20_000 + (process.pid % 12_000);
   const live = new Map<string, { instance$: BehaviorSubject<ServiceInstance>; life: Subscription }>();
   const instanceOf = ({ name, port }: TestNode): ServiceInstance => ({
     ...{ service: 'rxfleet-test', name, port, addresses: ['127.0.0.1'] },
@@ -80,7 +80,7 @@ describe.skipIf(typeof peers === 'string')('mdns, announced by python-zeroconf',
       server: `${name}-${service}.local.`,
       addresses: ['127.0.0.1'],
       port,
-      txt: { ...metadata },
+      txt: { v: '1' },
     });
   };
   const withdraw = async (name: string): Promise<void> => {

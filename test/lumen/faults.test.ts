@@ -304,4 +304,19 @@ describe('nodes that are not ready', () => {
     ends.push(() => again.close(0));
     expect((await answer).node).toBe('only');
   });
+
+  it('a call whose only node is killed under it is answered once the node is back', async () => {
+    const first = await startLumenNode({ name: 'only', faults: { hang: true } });
+    const lumen = client([first], {});
+    await allKnown(lumen, 1);
+    const answer = firstValueFrom(lumen.infer(request, { deadlineMs: 15_000 }));
+    await vi.waitFor(() => expect(first.requests).toBe(1));
+    first.kill();
+    await vi.waitFor(() => expect(lumen.nodes$.value.get('only')?.availability).toBe('unavailable'), {
+      timeout: 5_000,
+    });
+    const again = await startLumenNode({ name: 'only', port: first.port });
+    ends.push(() => again.close(0));
+    expect(text(await answer)).toBe('hello');
+  });
 });
