@@ -4,7 +4,9 @@ import { codeOf, doors, has, isTypesOnly, readSource, type SourceFile } from './
 
 /** The flow is the layout: a folder imports only from folders above it, from `core/`, from itself and from `gen/`. */
 const layers =
-  'core discovery nodes health balancer transport call client lumen auth registration metrics cli testing'.split(' ');
+  'core balancer transport call auth discovery nodes health client lumen registration aio config metrics cli testing'.split(
+    ' ',
+  );
 
 /** The packages that cost something to load, and who may. `import type` is free. */
 const heavy: Readonly<Record<string, readonly string[]>> = {
