@@ -108,8 +108,8 @@ class AttemptRun<C, R> {
     try {
       this.lease = ports.acquire(node);
       if (!this.lease) throw new FleetError('UNAVAILABLE', 'the node has just gone', { sent: false });
-      const { deadline, demand } = call;
-      const context = { node, deadline, metadata: call.options.metadata, demand };
+      const { deadline, metadata, demand } = call;
+      const context = { node, deadline, metadata, demand };
       this.running = call.run(this.lease.connection, context).subscribe({
         next: (value) => this.next(value),
         error: (error: unknown) => this.error(error),

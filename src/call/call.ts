@@ -70,7 +70,7 @@ export interface CallInit<C, R> {
   readonly demand: Demand | undefined;
 }
 
-/** One subscription of one call, as middlewares see it: the request does not change, the account of it grows. */
+/** One subscription of one call, as middlewares see it: the request does not change, but for its metadata; the account of it grows. */
 export class Call<C, R> {
   readonly name: string;
   readonly run: (connection: C, attempt: AttemptContext) => Observable<R>;
@@ -83,6 +83,8 @@ export class Call<C, R> {
   readonly demand: Demand | undefined;
   /** Set once the deadline has passed. */
   expired = false;
+  /** What the attempts from now on send: those of the options, and what a middleware adds, such as a credential. */
+  metadata: Metadata | undefined;
   #attempts: Attempt[] | undefined;
   #tried: Set<string> | undefined;
 
@@ -90,6 +92,7 @@ export class Call<C, R> {
     this.name = init.name;
     this.run = init.run;
     this.options = init.options;
+    this.metadata = init.options.metadata;
     this.single = init.single;
     this.idempotent = init.idempotent;
     this.startedAt = init.startedAt;
