@@ -136,7 +136,7 @@ export function createEngine<C extends Connection>(
     },
   });
   const states = connections.states$.subscribe(({ id, availability, reason }) =>
-    directory.annotate(id, { availability, reason }),
+    directory.annotate(id, { availability, availabilityReason: reason }),
   );
   const follower = nodes$.subscribe({ next: (set) => connections.follow(set), error: () => undefined });
   const targetOf = (node: Node): HealthTarget<C> | undefined => {
@@ -146,7 +146,7 @@ export function createEngine<C extends Connection>(
   const checks =
     health &&
     healthOf(nodes$, targetOf, health).subscribe({
-      next: ({ id, ...found }) => directory.annotate(id, found),
+      next: ({ id, health: found, reason }) => directory.annotate(id, { health: found, healthReason: reason }),
       error: () => undefined,
     });
 
