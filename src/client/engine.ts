@@ -10,6 +10,7 @@ import { attempt } from '../call/attempt.js';
 import { Call, type AttemptContext, type CallOptions } from '../call/call.js';
 import { deadline } from '../call/deadline.js';
 import { compose, type Handler, type Middleware } from '../call/middleware.js';
+import { recover } from '../call/recover.js';
 import { checkRetryOptions, retry } from '../call/retry.js';
 import type { Connection } from '../core/channel.js';
 import { deadlineWheel } from '../core/deadlineWheel.js';
@@ -151,7 +152,7 @@ export function createEngine<C extends Connection>(
     });
 
   const handler: Handler<C> = compose<C>(
-    [...use, deadline(wheel), retry({ budget, scheduler, random })],
+    [...(use.length ? [recover(), ...use] : []), deadline(wheel), retry({ budget, scheduler, random })],
     attempt<C>({
       picker: () => picker,
       picker$,

@@ -1,6 +1,6 @@
 /** A fleet against real gRPC servers: what a user is promised of `createFleet` and `createClient`. */
 
-import { filter, firstValueFrom, lastValueFrom, map, of, Subject, take, toArray } from 'rxjs';
+import { filter, firstValueFrom, lastValueFrom, map, of, Subject, take, tap, toArray } from 'rxjs';
 import {
   consistentHash,
   createClient,
@@ -12,6 +12,7 @@ import {
   roundRobin,
   staticNodes,
   toAsyncIterable,
+  type AnyMiddleware,
   consume,
   type Client,
   type Fleet,
@@ -426,6 +427,36 @@ describe('close', () => {
     const sets = lastValueFrom(fleet!.nodes$);
     await fleet!.close();
     expect(await sets).toBeInstanceOf(NodeSet);
+  });
+});
+
+describe('middlewares of users', () => {
+  it('see each call with what became of it, first in the array outermost', async () => {
+    await start('a');
+    const seen: string[] = [];
+    const noting =
+      (name: string): AnyMiddleware =>
+      (next) =>
+      (call) => {
+        seen.push(`${name} ${call.name}`);
+        return next(call).pipe(tap({ complete: () => seen.push(`${name} done`) }));
+      };
+    await lastValueFrom(fleetOf({ use: [noting('outer'), noting('inner')] }).sayHello({ name: 'x' }));
+    expect(seen).toEqual(['outer /demo.Greeter/SayHello', 'inner /demo.Greeter/SayHello', 'inner done', 'outer done']);
+  });
+
+  it('one that throws fails its call with a FleetError that keeps the stack, and no other', async () => {
+    await start('a');
+    let broken = true;
+    const fragile: AnyMiddleware = (next) => (call) => {
+      if (broken) throw new TypeError('x is undefined');
+      return next(call);
+    };
+    const greeter = fleetOf({ use: [fragile] });
+    const failed = await error(firstValueFrom(greeter.sayHello({ name: 'x' })));
+    expect(failed).toMatchObject({ code: 'UNKNOWN', cause: { name: 'TypeError' } });
+    broken = false;
+    expect((await firstValueFrom(greeter.sayHello({ name: 'x' }))).node).toBe('a');
   });
 });
 
