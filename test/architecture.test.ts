@@ -26,6 +26,7 @@ const subscribers: Readonly<Record<string, readonly string[]>> = {
     'call/consume.ts',
     'call/deadline.ts',
     'call/failover.ts',
+    'call/recover.ts',
     'core/sendAll.ts',
     'discovery/mdns/browse.ts',
     'discovery/mergeDiscovery.ts',
