@@ -324,6 +324,30 @@ describe('who can take a call', () => {
   });
 });
 
+describe('discovery', () => {
+  it('is asked again about a node on which a call failed at the network, and about no other', async () => {
+    await start('a', 'b');
+    const asked: string[] = [];
+    const known = staticNodes(nodesOf(servers));
+    const greeter = fleetOf({
+      discovery: (query) => {
+        query.reconfirm$!.subscribe((id) => asked.push(id));
+        return known(query);
+      },
+    });
+    await allReady(2);
+    servers[1]!.faults({ failWith: 'INVALID_ARGUMENT' });
+    servers[0]!.faults({ hang: true });
+    const replies = [1, 2].map(() =>
+      firstValueFrom(greeter.sayHello({ name: 'x' }, { failover: false })).catch(() => 0),
+    );
+    await until('a call hangs on a', () => servers[0]!.active === 1);
+    servers[0]!.kill();
+    await Promise.all(replies);
+    expect(asked).toEqual(['a']);
+  });
+});
+
 describe('the node feeds', () => {
   it('nodes$ gives the world now, then each change; changes$ names it; node$ follows one node', async () => {
     await start('a');
