@@ -92,6 +92,7 @@ export type { AnyMiddleware, Handler, Middleware } from './call/middleware.js';
 export type { AttemptContext, Call, CallInit, CallOptions, RetryOptions } from './call/call.js';
 export type { Demand } from './core/demand.js';
 export { failover } from './call/failover.js';
+export { recover } from './call/recover.js';
 export { toAsyncIterable } from './call/toAsyncIterable.js';
 export type { AsyncIterableOptions } from './call/toAsyncIterable.js';
 export { consume } from './call/consume.js';

@@ -11,13 +11,14 @@ const layers =
 /** The packages that cost something to load, and who may. `import type` is free. */
 const heavy: Readonly<Record<string, readonly string[]>> = {
   // Of the tests' servers, too.
-  '@grpc/grpc-js': ['transport/grpc.ts', 'testing/grpcServer.ts'],
+  '@grpc/grpc-js': ['transport/grpc/grpcJs.ts', 'testing/grpcServer.ts'],
   // fleet.transport() loads it when a call fails: who makes such calls has it already.
-  '@connectrpc/connect': ['transport/connect.ts', 'client/asConnectTransport.ts'],
-  '@connectrpc/connect-node': ['transport/connect.ts'],
+  '@connectrpc/connect': ['transport/connect/connectFailure.ts', 'client/asConnectTransport.ts'],
+  '@connectrpc/connect-node': ['transport/connect/connectClient.ts'],
   'multicast-dns': ['discovery/mdns/socket.ts'],
-  'dns-packet': ['discovery/mdns/socket.ts'],
-  commander: ['cli/program.ts'],
+  // Its types alone.
+  'dns-packet': [],
+  commander: ['cli/main.ts'],
 };
 
 /** Who owns a subscription, by what ends it. Everyone else returns Observables. `cli/` and `testing/` are programs. */
@@ -27,6 +28,7 @@ const subscribers: Readonly<Record<string, readonly string[]>> = {
     'call/consume.ts',
     'call/deadline.ts',
     'call/failover.ts',
+    'call/recover.ts',
     'core/sendAll.ts',
     'discovery/mdns/browse.ts',
     'discovery/mergeDiscovery.ts',
@@ -67,9 +69,15 @@ const provenBy: Readonly<Record<string, readonly string[]>> = {
   'test/examples/virtualTime.ts': ['testing/marble.ts'],
   'test/lumen/createLumenClient.test.ts': ['lumen/inference.ts'],
   'test/lumen/faults.test.ts': ['lumen/answerError.ts'],
-  'test/transport/connect.test.ts': ['transport/http2Session.ts'],
+  'test/testing/greeter.test.ts': ['testing/grpcServer.ts', 'testing/serverCall.ts'],
   'test/transport/grpc.test.ts': [
     'testing/testTransport.ts',
+    'testing/testTransport/hello.ts',
+    'testing/testTransport/recordedCall.ts',
+    'testing/testTransport/testNode.ts',
+    'testing/testTransport/until.ts',
+    'testing/testTransport/world.ts',
+    'transport/authorityOf.ts',
     'transport/dialFailure.ts',
     'transport/dialer.ts',
     'transport/transportOptions.ts',

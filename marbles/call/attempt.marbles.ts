@@ -83,7 +83,7 @@ describe('attempt', () => {
   });
 
   marble('nobody can take it: an error at once that names who was left out and why', (m) => {
-    const down = node('x', { availability: 'unavailable', reason: 'refused' });
+    const down = node('x', { availability: 'unavailable', availabilityReason: 'refused' });
     const run = attemptOver(m, now(m, down), {});
     const error = new FleetError('NO_NODES', 'call: no node can take the call. Known are x: unavailable: refused', {
       attempts: [],

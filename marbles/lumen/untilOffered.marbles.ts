@@ -18,7 +18,7 @@ const node = (id: string, task: string, state: Partial<NodeState> = {}) =>
   createNode({ id, address: '10.0.0.1:1', availability: 'ready', capabilities: [capability(task)], ...state });
 const sets = {
   e: NodeSet.of([node('x', 'embed')]),
-  d: NodeSet.of([node('x', 'embed'), node('y', 'ocr', { availability: 'unavailable', reason: 'refused' })]),
+  d: NodeSet.of([node('x', 'embed'), node('y', 'ocr', { availability: 'unavailable', availabilityReason: 'refused' })]),
   c: NodeSet.of([node('x', 'embed'), node('y', 'ocr', { availability: 'connecting' })]),
   r: NodeSet.of([node('x', 'embed'), node('y', 'ocr')]),
   i: NodeSet.of([node('x', 'embed'), node('y', 'ocr', { compatibility: 'incompatible' })]),

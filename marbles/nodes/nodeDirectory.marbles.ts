@@ -57,7 +57,9 @@ describe('nodeDirectory', () => {
     const directory = createNodeDirectory(
       hot('-a--b-c', { a: NodeSet.of([x]), b: NodeSet.of([]), c: NodeSet.of([x]) }),
     );
-    cold('--r').subscribe(() => directory.annotate('x', { availability: 'unavailable', reason: 'refused' }));
+    cold('--r').subscribe(() =>
+      directory.annotate('x', { availability: 'unavailable', availabilityReason: 'refused' }),
+    );
     expectObservable(directory.node$('x').pipe(map((n) => n.availability))).toBe('-ab---c', {
       a: 'discovered',
       b: 'unavailable',

@@ -7,7 +7,7 @@ import type { DeadlineWheel } from '../core/deadlineWheel.js';
 import { FleetError } from '../core/fleetError.js';
 import type { Node } from '../core/node.js';
 import type { Outcome } from '../core/nodeStats.js';
-import type { Call } from './call.js';
+import type { Call, CallOptions } from './call.js';
 import type { Handler } from './middleware.js';
 
 /** A connection that is kept open while a call uses it. */
@@ -67,7 +67,7 @@ class AttemptRun<C, R> {
     if (picked.node) {
       this.waiting?.unsubscribe();
       this.start(picked);
-    } else if (options.waitForReady || picked.pending || waitsForDiscovery(picker)) {
+    } else if (canHelp(options, picked) || waitsForDiscovery(picker)) {
       this.waiting ??= this.ports.picker$.subscribe({
         next: (fresh) => this.pick(fresh),
         error: (error: unknown) => this.subscriber.error(error),
@@ -173,6 +173,11 @@ class AttemptRun<C, R> {
   private elapsed(): number {
     return this.ports.now() - this.startedAt;
   }
+}
+
+/** Waiting helps while nodes are dialled or asked, and where the caller says so, unless nobody has what is required. */
+function canHelp({ waitForReady }: CallOptions, { pending, code }: NoPick): boolean {
+  return pending || (waitForReady === true && code === 'NO_NODES');
 }
 
 /** Nothing is known yet, but the source has not spoken either. */

@@ -34,7 +34,10 @@ export interface CallOptions {
    * as idempotent or the request surely never arrived. `true`: also when the first may have done the work. `false`: never.
    */
   readonly failover?: boolean;
-  /** Waits for a node within the deadline instead of failing with `NO_NODES`. Default false. gRPC name: `wait_for_ready`. */
+  /**
+   * Waits for a node within the deadline instead of failing with `NO_NODES`; a task that nobody offers still fails at
+   * once. Default false. gRPC name: `wait_for_ready`.
+   */
   readonly waitForReady?: boolean;
 }
 

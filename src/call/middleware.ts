@@ -10,7 +10,7 @@ export type Handler<C> = <R>(call: Call<C, R>) => Observable<R>;
  * Wraps a handler: may change what goes in, what comes out, when, and whether at all. Works the same for calls with
  * one answer and for streams.
  *
- * The built-in order, outermost first: the user's own (first in the array outermost) → deadline → retry and failover
+ * The built-in order, outermost first: recover → the user's own (first in the array outermost) → deadline → retry and failover
  * → [ pick → attempt → transport ].
  */
 export type Middleware<C = unknown> = (next: Handler<C>) => Handler<C>;

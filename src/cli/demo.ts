@@ -120,7 +120,7 @@ async function batch(
       terminal.say(`Killed ${victim.name} (process ${victim.pid}) after ${progress.done} requests.`);
     }),
   );
-  const gone = lumen.node$(victim.name).subscribe(({ availability, reason }) => {
+  const gone = lumen.node$(victim.name).subscribe(({ availability, availabilityReason: reason }) => {
     if (killed && availability === 'unavailable') terminal.say(`${victim.name} is unavailable: ${reason ?? 'lost'}`);
   });
   await lastValueFrom(results$, { defaultValue: undefined });

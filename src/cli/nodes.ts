@@ -76,7 +76,7 @@ function tasksOf({ capabilities }: Node): string[] {
 
 /** A node as JSON: the documented fields, addresses as text. */
 function plain(node: Node): object {
-  const { id, name, version, availability, health, compatibility, reason, models, sources, metadata } = node;
+  const { id, name, version, availability, health, compatibility, models, sources, metadata } = node;
   return {
     id,
     name,
@@ -86,7 +86,7 @@ function plain(node: Node): object {
     availability,
     health,
     compatibility,
-    reason,
+    reason: whyNotRoutable(node),
     version,
     tasks: tasksOf(node),
     models,

@@ -10,6 +10,7 @@ import { attempt } from '../call/attempt.js';
 import { Call, type AttemptContext, type CallOptions } from '../call/call.js';
 import { deadline } from '../call/deadline.js';
 import { compose, type Handler, type Middleware } from '../call/middleware.js';
+import { recover } from '../call/recover.js';
 import { checkRetryOptions, retry } from '../call/retry.js';
 import type { Connection } from '../core/channel.js';
 import { deadlineWheel } from '../core/deadlineWheel.js';
@@ -136,7 +137,7 @@ export function createEngine<C extends Connection>(
     },
   });
   const states = connections.states$.subscribe(({ id, availability, reason }) =>
-    directory.annotate(id, { availability, reason }),
+    directory.annotate(id, { availability, availabilityReason: reason }),
   );
   const follower = nodes$.subscribe({ next: (set) => connections.follow(set), error: () => undefined });
   const targetOf = (node: Node): HealthTarget<C> | undefined => {
@@ -146,12 +147,12 @@ export function createEngine<C extends Connection>(
   const checks =
     health &&
     healthOf(nodes$, targetOf, health).subscribe({
-      next: ({ id, ...found }) => directory.annotate(id, found),
+      next: ({ id, health: found, reason }) => directory.annotate(id, { health: found, healthReason: reason }),
       error: () => undefined,
     });
 
   const handler: Handler<C> = compose<C>(
-    [...use, deadline(wheel), retry({ budget, scheduler, random })],
+    [...(use.length ? [recover(), ...use] : []), deadline(wheel), retry({ budget, scheduler, random })],
     attempt<C>({
       picker: () => picker,
       picker$,

@@ -28,10 +28,14 @@ export function isPending(node: Node): boolean {
 /** Why a node takes no calls, in a few words; undefined when it does. */
 export function whyNotRoutable(node: Node): string | undefined {
   if (isRoutable(node)) return undefined;
-  const because = node.reason ? `: ${node.reason}` : '';
-  if (node.availability !== 'ready' && node.availability !== 'discovered') return `${node.availability}${because}`;
-  if (node.compatibility !== 'compatible') return `compatibility ${node.compatibility}${because}`;
-  if (node.health === 'notServing') return `not serving${because}`;
-  if (node.health === 'ejected') return `ejected${because}`;
+  const { availability, compatibility, health } = node;
+  if (availability !== 'ready' && availability !== 'discovered') return because(availability, node.availabilityReason);
+  if (compatibility !== 'compatible') return because(`compatibility ${compatibility}`, node.compatibilityReason);
+  if (health === 'notServing') return because('not serving', node.healthReason);
+  if (health === 'ejected') return because('ejected', node.healthReason);
   return 'weight 0';
+}
+
+function because(what: string, reason: string | undefined): string {
+  return reason ? `${what}: ${reason}` : what;
 }

@@ -57,8 +57,12 @@ export interface NodeState {
   readonly availability: Availability;
   readonly health: Health;
   readonly compatibility: Compatibility;
-  /** Why it is not available, not healthy or not compatible, in a sentence. */
-  readonly reason: string | undefined;
+  /** Why it is `unavailable`, in a sentence. */
+  readonly availabilityReason: string | undefined;
+  /** Why it does not serve, in a sentence. */
+  readonly healthReason: string | undefined;
+  /** Why it is not compatible, or still `pending`, in a sentence. */
+  readonly compatibilityReason: string | undefined;
   readonly capabilities: readonly Capability[];
   /** The models of all its capabilities. */
   readonly models: readonly string[];
@@ -83,7 +87,9 @@ export const initialState: NodeState = {
   availability: 'discovered',
   health: 'unknown',
   compatibility: 'compatible',
-  reason: undefined,
+  availabilityReason: undefined,
+  healthReason: undefined,
+  compatibilityReason: undefined,
   capabilities: [],
   models: [],
   load: {},
@@ -127,7 +133,9 @@ export function createNode(init: NodeInit): Node {
     availability: init.availability ?? initialState.availability,
     health: init.health ?? initialState.health,
     compatibility: init.compatibility ?? initialState.compatibility,
-    reason: init.reason,
+    availabilityReason: init.availabilityReason,
+    healthReason: init.healthReason,
+    compatibilityReason: init.compatibilityReason,
     capabilities: init.capabilities ?? initialState.capabilities,
     models: init.models ?? initialState.models,
     load: init.load ?? initialState.load,

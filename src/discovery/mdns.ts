@@ -44,7 +44,7 @@ export interface MdnsOptions {
  *
  * The service `lumen` is asked for as `_lumen._tcp.local`; a name such as `_ipp._tcp` is used as it is. A node's `id`
  * and `name` are the instance name, its `metadata` the whole TXT record, its `version` the TXT value `v` or `version`.
- * A node appears once its SRV record and an address are known.
+ * A node appears once its SRV record and an address are known. mDNS knows no namespaces: `query.namespace` is not asked.
  *
  * Addresses are in this order, the first being dialled first: IPv4 of a network of the interface that it was heard on,
  * other IPv4, IPv6 of such a network, other IPv6, link-local IPv4, link-local IPv6 (with the zone of that interface),

@@ -192,7 +192,7 @@ function joined(nodes: readonly Node[]): Node {
     firstSeen: firstSeen.length ? Math.min(...firstSeen) : 0,
     lastSeen: Math.max(...nodes.map((node) => node.lastSeen)),
     health: (judged ?? first).health,
-    reason: first.reason ?? judged?.reason,
+    healthReason: (judged ?? first).healthReason,
     capabilities: given('capabilities', ({ capabilities }) => capabilities.length > 0),
     models: given('models', ({ models }) => models.length > 0),
     load: given('load', ({ load }) => Object.keys(load).length > 0),

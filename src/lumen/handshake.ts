@@ -147,7 +147,7 @@ export function handshake(
           if (error.code === 'UNIMPLEMENTED' && known === undefined) {
             annotate({
               compatibility: 'incompatible',
-              reason: 'it serves no Lumen capabilities',
+              compatibilityReason: 'it serves no Lumen capabilities',
               capabilities: [],
               models: [],
             });
@@ -155,11 +155,11 @@ export function handshake(
           }
           const waitMs = backoff(++failures, random);
           // A node that has answered once keeps its word until it says otherwise.
-          if (known === undefined) annotate({ reason: `no capabilities yet: ${error.detail}` });
+          if (known === undefined) annotate({ compatibilityReason: `no capabilities yet: ${error.detail}` });
           later(waitMs);
         };
 
-        annotate({ compatibility: 'pending', reason: 'asked for its capabilities' });
+        annotate({ compatibility: 'pending', compatibilityReason: 'asked for its capabilities' });
         return { address, ask, close: () => life.unsubscribe() };
       };
 

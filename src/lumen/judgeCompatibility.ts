@@ -23,7 +23,7 @@ export interface CompatibilityOptions {
 export function judgeCompatibility(
   capabilities: readonly Capability[],
   options: CompatibilityOptions = {},
-): Pick<NodeState, 'compatibility' | 'reason'> {
+): Pick<NodeState, 'compatibility' | 'compatibilityReason'> {
   const { legacyNodes = true } = options;
   if (capabilities.length === 0) return incompatible('it names no capability');
   for (const { service, protocolVersion } of capabilities) {
@@ -38,9 +38,9 @@ export function judgeCompatibility(
       return incompatible(`protocol version ${protocolVersion}${of} is not of major ${protocolMajor}`);
     }
   }
-  return { compatibility: 'compatible', reason: undefined };
+  return { compatibility: 'compatible', compatibilityReason: undefined };
 }
 
-function incompatible(reason: string): Pick<NodeState, 'compatibility' | 'reason'> {
-  return { compatibility: 'incompatible', reason };
+function incompatible(reason: string): Pick<NodeState, 'compatibility' | 'compatibilityReason'> {
+  return { compatibility: 'incompatible', compatibilityReason: reason };
 }

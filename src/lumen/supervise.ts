@@ -57,7 +57,7 @@ function rests(fleet: Watched, options: CooldownOptions): Observable<NodeAnnotat
     const caused = new Map<string, Availability>();
     const annotation = (id: string, availability: Availability, reason: string | undefined): NodeAnnotation => {
       caused.set(id, availability);
-      return { id, state: { availability, reason } };
+      return { id, state: { availability, availabilityReason: reason } };
     };
     const anotherTakesCalls = (id: string) =>
       fleet.nodes$.value.nodes.some((node) => node.id !== id && isRoutable(node));

@@ -121,6 +121,13 @@ function follow(joined: NodeSet, changes: NodeChanges, assumed: NodeState, told:
   for (const { id } of changes.removed) told.delete(id);
   for (const node of changes.added) told.set(node.id, node);
   for (const node of changes.updated) told.set(node.id, node);
+  // A first set, or one of which most is new, is cheaper made anew than derived.
+  if (arrived.length + changes.removed.length > joined.size) {
+    const gone = new Set(changes.removed.map(({ id }) => id));
+    const news = new Map(changed.map((node) => [node.id, node]));
+    const stayed = joined.nodes.filter(({ id }) => !gone.has(id)).map((node) => news.get(node.id) ?? node);
+    return NodeSet.of([...stayed, ...arrived], joined.stale);
+  }
   return joined.without(...changes.removed.map(({ id }) => id)).with(...changed, ...arrived);
 }
 

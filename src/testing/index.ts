@@ -8,15 +8,21 @@ export type { MarbleHelpers, MarbleOptions, PickEvent } from './marble.js';
 export { testDiscovery } from './testDiscovery.js';
 export type { DiscoveryHarness, TestDiscoveryOptions, TestNode } from './testDiscovery.js';
 export { testTransport } from './testTransport.js';
-export type { TestTransportOptions } from './testTransport.js';
+export type { TestTransportOptions, TransportFeature } from './testTransport.js';
 export { testBalancer } from './testBalancer.js';
 export type { TestBalancerOptions } from './testBalancer.js';
 export type { Runner } from './runner.js';
 
 // A node to talk to
 export { startLumenNode } from './lumenNode.js';
-export type { LumenNode, LumenNodeOptions } from './lumenNode.js';
-export type { LoggedCall } from './lumenNode/callLog.js';
-export type { LumenFaults } from './lumenNode/faults.js';
-export type { LumenFlavour } from './lumenNode/flavour.js';
-export type { NodeService } from './lumenNode/services.js';
+export type {
+  LoggedCall,
+  LumenFaults,
+  LumenFlavour,
+  LumenNode,
+  LumenNodeOptions,
+  NodeService,
+  NodeTask,
+  TaskInput,
+  TaskOutput,
+} from './lumenNode.js';

@@ -128,9 +128,7 @@ function answerPicks(events: Record<string, PickEvent>) {
             return { open: open.filter((pick) => pick !== ended), id: event.end };
           }
           const pick = picker.pick(event);
-          return pick.node
-            ? { open: [...open, pick], id: pick.node.id }
-            : { open, id: pick.pending ? '?' : '0' };
+          return pick.node ? { open: [...open, pick], id: pick.node.id } : { open, id: pick.pending ? '?' : '0' };
         },
         { open: [] as readonly Pick[], id: '' },
       ),

@@ -39,11 +39,14 @@ export interface SlotPorts<C extends Connection> {
   readonly changed: (state: ConnectionState) => void;
 }
 
-/** gRPC's connection backoff, for connections that come up and break at once. */
-const reconnectBackoff = exponentialBackoff({ initialBackoffMs: 1_000, maxBackoffMs: 120_000, backoffMultiplier: 1.6 });
+/**
+ * For connections that come up and break at once. It grows as gRPC's connection backoff does, but only to 10 s: unlike
+ * an address that nobody answers at, this one does answer.
+ */
+const reconnectBackoff = exponentialBackoff({ initialBackoffMs: 1_000, maxBackoffMs: 10_000, backoffMultiplier: 1.6 });
 
 /** A connection that was up this long did not break at once. */
-const stableMs = 10_000;
+const stableMs = 2_000;
 
 /** The place of one node: its connection, the one that will replace it, and their clocks. */
 export class PoolSlot<C extends Connection> {

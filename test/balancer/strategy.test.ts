@@ -84,7 +84,7 @@ describe('why', () => {
       node('a', { tags: { gpu: '' } }),
       node('b', { tags: { gpu: '' } }),
       node('c'),
-      node('d', { availability: 'unavailable', reason: 'connection refused', tags: { gpu: '' } }),
+      node('d', { availability: 'unavailable', availabilityReason: 'connection refused', tags: { gpu: '' } }),
       node('e', { weight: 0 }),
     ]);
     const pick = picker.pick({ requires: tagged('gpu'), exclude: new Set(['a']) });

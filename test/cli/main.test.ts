@@ -47,7 +47,10 @@ afterEach(() => {
 });
 
 function start(...args: string[]): Running {
-  const child = spawn(process.execPath, [join(root, 'dist/cli/main.js'), ...args], { cwd: root, stdio: ['pipe', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [join(root, 'dist/cli/main.js'), ...args], {
+    cwd: root,
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
   processes.add(child);
   child.once('exit', () => processes.delete(child));
   return new Running(child);

@@ -1,6 +1,6 @@
 /** A fleet against real gRPC servers: what a user is promised of `createFleet` and `createClient`. */
 
-import { filter, firstValueFrom, lastValueFrom, map, of, Subject, take, toArray } from 'rxjs';
+import { filter, firstValueFrom, lastValueFrom, map, of, Subject, take, tap, toArray } from 'rxjs';
 import {
   consistentHash,
   createClient,
@@ -12,6 +12,7 @@ import {
   roundRobin,
   staticNodes,
   toAsyncIterable,
+  type AnyMiddleware,
   consume,
   type Client,
   type Fleet,
@@ -323,6 +324,30 @@ describe('who can take a call', () => {
   });
 });
 
+describe('discovery', () => {
+  it('is asked again about a node on which a call failed at the network, and about no other', async () => {
+    await start('a', 'b');
+    const asked: string[] = [];
+    const known = staticNodes(nodesOf(servers));
+    const greeter = fleetOf({
+      discovery: (query) => {
+        query.reconfirm$!.subscribe((id) => asked.push(id));
+        return known(query);
+      },
+    });
+    await allReady(2);
+    servers[1]!.faults({ failWith: 'INVALID_ARGUMENT' });
+    servers[0]!.faults({ hang: true });
+    const replies = [1, 2].map(() =>
+      firstValueFrom(greeter.sayHello({ name: 'x' }, { failover: false })).catch(() => 0),
+    );
+    await until('a call hangs on a', () => servers[0]!.active === 1);
+    servers[0]!.kill();
+    await Promise.all(replies);
+    expect(asked).toEqual(['a']);
+  });
+});
+
 describe('the node feeds', () => {
   it('nodes$ gives the world now, then each change; changes$ names it; node$ follows one node', async () => {
     await start('a');
@@ -426,6 +451,36 @@ describe('close', () => {
     const sets = lastValueFrom(fleet!.nodes$);
     await fleet!.close();
     expect(await sets).toBeInstanceOf(NodeSet);
+  });
+});
+
+describe('middlewares of users', () => {
+  it('see each call with what became of it, first in the array outermost', async () => {
+    await start('a');
+    const seen: string[] = [];
+    const noting =
+      (name: string): AnyMiddleware =>
+      (next) =>
+      (call) => {
+        seen.push(`${name} ${call.name}`);
+        return next(call).pipe(tap({ complete: () => seen.push(`${name} done`) }));
+      };
+    await lastValueFrom(fleetOf({ use: [noting('outer'), noting('inner')] }).sayHello({ name: 'x' }));
+    expect(seen).toEqual(['outer /demo.Greeter/SayHello', 'inner /demo.Greeter/SayHello', 'inner done', 'outer done']);
+  });
+
+  it('one that throws fails its call with a FleetError that keeps the stack, and no other', async () => {
+    await start('a');
+    let broken = true;
+    const fragile: AnyMiddleware = (next) => (call) => {
+      if (broken) throw new TypeError('x is undefined');
+      return next(call);
+    };
+    const greeter = fleetOf({ use: [fragile] });
+    const failed = await error(firstValueFrom(greeter.sayHello({ name: 'x' })));
+    expect(failed).toMatchObject({ code: 'UNKNOWN', cause: { name: 'TypeError' } });
+    broken = false;
+    expect((await firstValueFrom(greeter.sayHello({ name: 'x' }))).node).toBe('a');
   });
 });
 

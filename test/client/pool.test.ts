@@ -177,7 +177,7 @@ describe('members', () => {
     });
     servers[0]!.failing = true;
     const out = await firstValueFrom(node$('a').pipe(filter((node) => node.health === 'notServing')));
-    expect(out.reason).toMatch(/HTTP 503/);
+    expect(out.healthReason).toMatch(/HTTP 503/);
     for (let i = 0; i < 4; i++) expect(await firstValueFrom(use((client) => client.get('/')))).toBe('b');
     servers[0]!.failing = false;
     await firstValueFrom(node$('a').pipe(filter((node) => node.health === 'serving')));

@@ -44,11 +44,11 @@ describe('isRoutable', () => {
   });
 
   it.each<[NodeInit, string]>([
-    [{ availability: 'unavailable', reason: 'connection refused' }, 'unavailable: connection refused'],
+    [{ availability: 'unavailable', availabilityReason: 'connection refused' }, 'unavailable: connection refused'],
     [{ availability: 'draining' }, 'draining'],
     [{ compatibility: 'pending' }, 'compatibility pending'],
-    [{ compatibility: 'incompatible', reason: 'protocol 2' }, 'compatibility incompatible: protocol 2'],
-    [{ health: 'notServing', reason: 'it says so' }, 'not serving: it says so'],
+    [{ compatibility: 'incompatible', compatibilityReason: 'protocol 2' }, 'compatibility incompatible: protocol 2'],
+    [{ health: 'notServing', healthReason: 'it says so' }, 'not serving: it says so'],
     [{ health: 'ejected' }, 'ejected'],
     [{ weight: 0 }, 'weight 0'],
   ])('says of %j why', (init, reason) => {

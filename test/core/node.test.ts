@@ -38,10 +38,10 @@ describe('createNode', () => {
 
   it('changes a node into another that keeps its counters, and leaves the first as it was', () => {
     const before = createNode({ address: 'a:1', id: 'x' });
-    const after = updateNode(before, { health: 'notServing', reason: 'it says so' });
+    const after = updateNode(before, { health: 'notServing', healthReason: 'it says so' });
     expect(after).not.toBe(before);
     expect(after.stats).toBe(before.stats);
     expect(before.health).toBe('unknown');
-    expect(after).toMatchObject({ id: 'x', health: 'notServing', reason: 'it says so' });
+    expect(after).toMatchObject({ id: 'x', health: 'notServing', healthReason: 'it says so' });
   });
 });

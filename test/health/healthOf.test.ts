@@ -47,7 +47,7 @@ describe('healthOf with real servers', () => {
     ).subscribe(({ id, health, reason }) => {
       told.push(`${id} ${health}`);
       const set = set$.value;
-      if (set.has(id)) set$.next(set.with(updateNode(set.get(id)!, { health, reason })));
+      if (set.has(id)) set$.next(set.with(updateNode(set.get(id)!, { health, healthReason: reason })));
       // Taken away while the set in which it was ready is still being gone through.
       if (id === 'a' && health === 'serving') set$.next(set$.value.without('b'));
     });

@@ -266,7 +266,7 @@ describe('nodes that are not ready', () => {
     );
     const lumen = client([foreign, good], {});
     await vi.waitFor(() => expect(lumen.nodes$.value.get('foreign')?.compatibility).toBe('incompatible'));
-    expect(lumen.nodes$.value.get('foreign')!.reason).toContain('2.0');
+    expect(lumen.nodes$.value.get('foreign')!.compatibilityReason).toContain('2.0');
     for (let i = 0; i < 3; i++) expect((await firstValueFrom(lumen.infer(request))).node).toBe('good');
     expect(foreign.requests).toBe(0);
   });
@@ -284,7 +284,7 @@ describe('nodes that are not ready', () => {
     const shy = await startLumenNode({ name: 'shy', faults: { hangCapabilities: true } });
     ends.push(() => shy.close(0));
     const lumen = client([shy], { capabilityTimeoutMs: 100 });
-    await vi.waitFor(() => expect(lumen.nodes$.value.get('shy')?.reason).toContain('no capabilities yet'));
+    await vi.waitFor(() => expect(lumen.nodes$.value.get('shy')?.compatibilityReason).toContain('no capabilities yet'));
     shy.faults({});
     expect(text(await firstValueFrom(lumen.infer(request, { deadlineMs: 5_000 })))).toBe('hello');
   });

@@ -8,11 +8,14 @@ const offers = (protocolVersion: string, service = 'ocr'): Capability => ({
 
 describe('judgeCompatibility', () => {
   it.each(['1', '1.0', 'v1', 'V1.2.3', '1.0-beta.1', '1.0.0-rc1'])('takes protocol version %s', (version) => {
-    expect(judgeCompatibility([offers(version)])).toEqual({ compatibility: 'compatible', reason: undefined });
+    expect(judgeCompatibility([offers(version)])).toEqual({
+      compatibility: 'compatible',
+      compatibilityReason: undefined,
+    });
   });
 
   it.each(['2.0', '0.9', '10.1', 'one', '1.', '1.x', 'vv1', '1 0', '-1'])('refuses protocol version %s', (version) => {
-    const { compatibility, reason } = judgeCompatibility([offers(version)]);
+    const { compatibility, compatibilityReason: reason } = judgeCompatibility([offers(version)]);
     expect(compatibility).toBe('incompatible');
     expect(reason).toContain(version);
     expect(reason).toContain('ocr');
@@ -22,12 +25,12 @@ describe('judgeCompatibility', () => {
     expect(judgeCompatibility([offers('')]).compatibility).toBe('compatible');
     expect(judgeCompatibility([offers('')], { legacyNodes: false })).toEqual({
       compatibility: 'incompatible',
-      reason: 'it names no protocol version (service ocr), and legacyNodes is off',
+      compatibilityReason: 'it names no protocol version (service ocr), and legacyNodes is off',
     });
   });
 
   it('refuses a node of which one service is of another version', () => {
-    expect(judgeCompatibility([offers('1.0', 'a'), offers('2.0', 'b')]).reason).toContain('service b');
+    expect(judgeCompatibility([offers('1.0', 'a'), offers('2.0', 'b')]).compatibilityReason).toContain('service b');
   });
 
   it('refuses a node without capabilities', () => {

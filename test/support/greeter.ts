@@ -11,7 +11,8 @@ import {
   HelloReplySchema,
   type HelloRequest,
 } from '../../src/gen/demo/greeter_pb.js';
-import { openGrpcServer, serve, type ServerCall, type ServerTls } from '../../src/testing/lumenNode/grpcServer.js';
+import { openGrpcServer, serve, type ServerTls } from '../../src/testing/grpcServer.js';
+import type { ServerCall } from '../../src/testing/serverCall.js';
 
 export interface GreeterFaults {
   /** Wait before each answer, in milliseconds. Default 0. */

@@ -12,7 +12,7 @@ import type { CallContext, Channel } from '../../src/core/channel.js';
 import { Greeter } from '../../src/gen/demo/greeter_pb.js';
 import { testTransport } from '../../src/testing/testTransport.js';
 import { RecordedCall } from '../../src/testing/testTransport/recordedCall.js';
-import { until } from '../../src/testing/testTransport/testNode.js';
+import { until } from '../../src/testing/testTransport/until.js';
 import { connectTransport } from '../../src/transport/connect.js';
 
 testTransport('connect (grpc)', (options) => connectTransport(options));

@@ -178,6 +178,7 @@ describe('mdns: what goes', () => {
   marble('keeps a node whose call failed when it answers', (m) => {
     const fake = fakeNetwork();
     const reconfirm$ = m.cold('2s i', { i: 'hub' });
+    m.expectSubscriptions(reconfirm$.subscriptions).toBe('^ 20s !');
     play(m, fake, '50ms h 2999ms h', { h: whole('hub') });
     m.expectObservable(search(fake, m.scheduler, { reconfirm$ }), '^ 20s !').toBe('50ms f', { f: 'hub' });
   });

@@ -81,11 +81,13 @@ export function browse(options: BrowseOptions): Observable<NodeSet> {
       emitted = true;
       subscriber.next(set);
     };
+    /** The hosts that the packet at hand names. */
+    let named: ReadonlySet<string> = new Set();
     const admits = createAdmission({
       type,
       skipped: (message) => tell('skipped', message),
       // Addresses may come before the SRV record that names their host, but must not crowd the others out.
-      hostWanted: (host) => instances.hasHost(host) || cache.size < maxRecords / 2,
+      hostWanted: (host) => cache.size < maxRecords / 2 || instances.hasHost(host) || named.has(nameKey(host)),
     });
 
     const ask = (questions: readonly Question[]): void => {
@@ -102,7 +104,9 @@ export function browse(options: BrowseOptions): Observable<NodeSet> {
     const hear = (packet: Packet, link: Link): void => {
       if (packet.kind !== 'response') return;
       const now = scheduler.now();
-      for (const record of [...packet.answers, ...packet.additionals]) {
+      const records = [...packet.answers, ...packet.additionals];
+      named = new Set(records.flatMap((record) => (record.type === 'SRV' ? nameKey(record.target) : [])));
+      for (const record of records) {
         if (!admits(record)) continue;
         const heard = cache.add(record, link.name, now);
         if (heard === 'full')
@@ -153,21 +157,21 @@ export function browse(options: BrowseOptions): Observable<NodeSet> {
       if (!evidence || cutOff || (doubted.get(id) ?? 0) > now) return;
       doubted.set(id, now + reconfirmMs);
       cache.doubt(evidence.records, now + reconfirmMs);
-      const twice = timer(startDelay(random), reconfirmMs / 4, scheduler).pipe(take(2));
-      life.add(twice.subscribe(() => ask(evidence.questions)));
+      const twice$ = timer(startDelay(random), reconfirmMs / 4, scheduler).pipe(take(2));
+      life.add(twice$.subscribe(() => ask(evidence.questions)));
       arm();
     };
 
     /** Silence means "nobody" only when it has lasted, and nothing that was heard is still being asked about. */
-    const sayIfNobody = timer(options.initialWindowMs, options.initialWindowMs, scheduler).pipe(
+    const sayIfNobody$ = timer(options.initialWindowMs, options.initialWindowMs, scheduler).pipe(
       takeWhile(() => !emitted),
       tap(() => !cutOff && followUps.nextAt === Infinity && instances.nextAt === Infinity && emit(set)),
     );
-    const asking = querySchedule({ ...intervals(options), scheduler, random }).pipe(
+    const asking$ = querySchedule({ ...intervals(options), scheduler, random }).pipe(
       tap(() => ask([{ name: type, type: 'PTR' }])),
-      exhaustMap(() => (emitted ? EMPTY : sayIfNobody)),
+      exhaustMap(() => (emitted ? EMPTY : sayIfNobody$)),
     );
-    life.add(restart$.pipe(switchMap((on) => (on ? asking : EMPTY))).subscribe());
+    life.add(restart$.pipe(switchMap((on) => (on ? asking$ : EMPTY))).subscribe());
 
     const group = openGroup(
       network,

@@ -3,10 +3,10 @@
 import { toBinary } from '@bufbuild/protobuf';
 import { FleetError } from '../../core/fleetError.js';
 import { InferResponseSchema, type InferRequest, type InferResponse } from '../../gen/lumen/inference_pb.js';
+import type { ServerCall } from '../serverCall.js';
 import type { WholeRequest } from './assembleRequest.js';
 import { checkInput } from './checkInput.js';
 import { failedAnswer, InBandFailure, StatusFailure } from './failure.js';
-import type { ServerCall } from './grpcServer.js';
 import { responsesOf } from './responses.js';
 import { hang, pause, type Serving } from './serving.js';
 import type { NodeService } from './services.js';

@@ -11,7 +11,8 @@ import {
   type HealthCheckResponse,
 } from '../../gen/grpc/health_pb.js';
 import { Inference } from '../../gen/lumen/inference_pb.js';
-import { serve, type ServedMethod, type ServerCall } from './grpcServer.js';
+import { serve, type ServedMethod } from '../grpcServer.js';
+import type { ServerCall } from '../serverCall.js';
 import { sleepUntil } from './serving.js';
 
 type HealthCall = ServerCall<HealthCheckRequest, HealthCheckResponse>;

@@ -1,24 +1,12 @@
-/** What a case of the transport suite runs in: a server, channels to it, and the calls that it makes. */
+/** What a case of the transport suite runs in: a node, and channels to it. */
 
 import { once } from 'node:events';
 import * as net from 'node:net';
-import { filter, firstValueFrom } from 'rxjs';
-import type { Channel, ConnectivityState, Transport } from '../../core/channel.js';
-import { methodOf } from '../../core/method.js';
+import type { Channel, Transport } from '../../core/channel.js';
 import { createNode } from '../../core/node.js';
-import { Greeter, type HelloReply, type HelloRequest } from '../../gen/demo/greeter_pb.js';
 import type { TransportOptions } from '../../transport/transportOptions.js';
-import { RecordedCall } from './recordedCall.js';
-import { bytes, startTestNode, until, type TestNode } from './testNode.js';
+import { startTestNode, type TestNode } from './testNode.js';
 
-export { bytes, RecordedCall, startTestNode, until };
-
-export const sayHello = methodOf(Greeter.method.sayHello);
-export const lotsOfReplies = methodOf(Greeter.method.lotsOfReplies);
-export const lotsOfGreetings = methodOf(Greeter.method.lotsOfGreetings);
-export const chat = methodOf(Greeter.method.chat);
-
-/** What a case runs in. */
 export class World {
   readonly channel: Channel;
   readonly #channels: Channel[] = [];
@@ -66,32 +54,6 @@ export class World {
   }
 }
 
-type Context = ConstructorParameters<typeof RecordedCall>[2];
-
-export function hello(
-  channel: Channel,
-  request: Partial<HelloRequest>,
-  context?: Context,
-): RecordedCall<HelloRequest, HelloReply> {
-  const call = new RecordedCall(channel, sayHello, context);
-  call.call.request(1);
-  call.call.send(sayHello.message(request));
-  call.call.halfClose();
-  return call;
-}
-
-export function stream(channel: Channel, request: Partial<HelloRequest>): RecordedCall<HelloRequest, HelloReply> {
-  const call = new RecordedCall(channel, lotsOfReplies);
-  call.call.request(Infinity);
-  call.call.send(lotsOfReplies.message(request));
-  call.call.halfClose();
-  return call;
-}
-
-export async function reached(channel: Channel, state: ConnectivityState): Promise<void> {
-  await firstValueFrom(channel.state$.pipe(filter((now) => now === state)));
-}
-
 /** An address where nobody listens. */
 export async function freeAddress(): Promise<string> {
   const server = net.createServer().listen(0, '127.0.0.1');
@@ -100,32 +62,4 @@ export async function freeAddress(): Promise<string> {
   server.close();
   await once(server, 'close');
   return `127.0.0.1:${port}`;
-}
-
-/** Waits until a count stands still for 150 ms. */
-export async function settled(count: () => number): Promise<void> {
-  let last = -1;
-  let since = Date.now();
-  await until(() => {
-    if (count() !== last) {
-      last = count();
-      since = Date.now();
-    }
-    return Date.now() - since > 150;
-  }, 'the count stands still');
-}
-
-/** True when drain comes within 150 ms. */
-export async function drained(call: { readonly drains: number }, before: number): Promise<boolean> {
-  try {
-    await until(() => call.drains > before, 'drain comes', 150);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-export function sockets(): number {
-  return process.getActiveResourcesInfo().filter((name) => /^(TCP|TLS)(Socket|Connect)?Wrap$|TCPConnect/.test(name))
-    .length;
 }

@@ -1,6 +1,6 @@
 /** What grpc-js says of a failed call, in our words: whose failure it is, and whether the call has left. */
 
-import { grpcStatusNames, type StatusName } from '../core/errorCodes.js';
+import { grpcStatusNames, type StatusName } from '../../core/errorCodes.js';
 
 const cancelled = grpcStatusNames.indexOf('CANCELLED');
 

@@ -1,10 +1,11 @@
 /** A call as a server sees it: its requests as they are read, answers that wait for the wire, and ways to end it badly. */
 
-import type { Metadata, ServerDuplexStream } from '@grpc/grpc-js';
+import type { Metadata as GrpcMetadata, ServerDuplexStream } from '@grpc/grpc-js';
 import type { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
-import { grpcStatusNames, type StatusName } from '../../core/errorCodes.js';
-import { FleetError } from '../../core/fleetError.js';
+import { grpcStatusNames, type StatusName } from '../core/errorCodes.js';
+import { FleetError } from '../core/fleetError.js';
+import { emptyMetadata, type Metadata } from '../core/metadata.js';
 
 /** One call as the server sees it; the same for every kind of method. */
 export interface ServerCall<I = unknown, O = unknown> {
@@ -14,8 +15,14 @@ export interface ServerCall<I = unknown, O = unknown> {
   readonly signal: AbortSignal;
   /** How many messages the wire has taken. */
   readonly written: number;
+  /** The headers of the request, each with all its values. */
+  readonly metadata: Metadata;
+  /** When the client stops waiting, in milliseconds since the epoch; `Infinity` when it said nothing. */
+  readonly deadline: number;
   /** The first value of a request header. */
   header(name: string): string | undefined;
+  /** Sends headers, before any message. */
+  sendHeaders(metadata: Metadata): void;
   /** Sends a message, and waits while the wire is full. */
   send(message: O): Promise<void>;
   /** Sends bytes as they are, after all messages: no frame is put around them. */
@@ -23,7 +30,7 @@ export interface ServerCall<I = unknown, O = unknown> {
   /** Waits until the wire has taken everything that was sent. */
   flushed(): Promise<void>;
   /** Ends the call. Default `OK`. Later calls do nothing. */
-  end(code?: StatusName, message?: string, trailers?: Readonly<Record<string, string>>): void;
+  end(code?: StatusName, message?: string, trailers?: Metadata): void;
   /** Breaks the connection that the call came over. */
   breakConnection(): void;
 }
@@ -33,7 +40,7 @@ export interface SharedByCalls {
   readonly sockets: ReadonlyMap<string, Socket>;
   written: number;
   /** Nothing but the server loads grpc-js itself. */
-  readonly newMetadata: () => Metadata;
+  readonly toGrpcMetadata: (metadata: Metadata) => GrpcMetadata;
 }
 
 type Stream = ServerDuplexStream<unknown, unknown>;
@@ -70,8 +77,20 @@ export class RunningCall implements ServerCall {
     return readUntilEnd(this.#stream);
   }
 
+  get metadata(): Metadata {
+    return this.#stream.metadata.toJSON() as Metadata;
+  }
+
+  get deadline(): number {
+    return Number(this.#stream.getDeadline());
+  }
+
   header(name: string): string | undefined {
     return this.#stream.metadata.get(name)[0]?.toString();
+  }
+
+  sendHeaders(metadata: Metadata): void {
+    if (!this.#ended) this.#stream.sendMetadata(this.#shared.toGrpcMetadata(metadata));
   }
 
   async send(message: unknown): Promise<void> {
@@ -92,18 +111,17 @@ export class RunningCall implements ServerCall {
   async sendRaw(bytes: Uint8Array): Promise<void> {
     await this.flushed();
     if (this.#ended) return;
-    this.#stream.sendMetadata(this.#shared.newMetadata());
+    this.sendHeaders(emptyMetadata);
     // The HTTP/2 stream beneath is not part of the public surface of grpc-js, and there is no other way to a bad frame.
     const beneath = (this.#stream as unknown as { call?: { stream?: Writable } }).call?.stream;
     if (!beneath) throw new FleetError('INTERNAL', 'this version of @grpc/grpc-js hides its HTTP/2 stream');
     await new Promise<void>((resolve) => beneath.write(bytes, () => resolve()));
   }
 
-  end(code: StatusName = 'OK', message = '', trailers: Readonly<Record<string, string>> = {}): void {
+  end(code: StatusName = 'OK', message = '', trailers: Metadata = emptyMetadata): void {
     if (this.#ended) return;
     this.#ended = true;
-    const metadata = this.#shared.newMetadata();
-    for (const [name, value] of Object.entries(trailers)) metadata.set(name, value);
+    const metadata = this.#shared.toGrpcMetadata(trailers);
     if (code === 'OK') this.#stream.end(metadata);
     else this.#stream.emit('error', { code: grpcStatusNames.indexOf(code), details: message, metadata });
     this.#wake();

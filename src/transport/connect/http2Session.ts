@@ -1,18 +1,19 @@
 /** An HTTP/2 connection to one address on `node:http2`: dialled, watched, kept alive and given up as the `Dialer` asks. */
 
 import * as http2 from 'node:http2';
-import * as net from 'node:net';
-import * as tls from 'node:tls';
-import { isIPv6, type Address } from '../core/address.js';
-import { dialFailure } from './dialFailure.js';
-import type { DialEvents, Session } from './dialer.js';
-import type { ResolvedTransportOptions } from './transportOptions.js';
+import type { Socket } from 'node:net';
+import type { Address } from '../../core/address.js';
+import { dialFailure } from '../dialFailure.js';
+import type { DialEvents, Session } from '../dialer.js';
+import type { ResolvedTransportOptions } from '../transportOptions.js';
+import { dialSocket } from './dialSocket.js';
+import { originOf } from './originOf.js';
 
 /** One connection; it takes requests once `ready` was told. */
 export class Http2Session implements Session {
   /** `http://host:port`, with the address that was dialled. */
   readonly origin: string;
-  readonly #socket: net.Socket;
+  readonly #socket: Socket;
   #session: http2.ClientHttp2Session | undefined;
   #ready = false;
   #over = false;
@@ -130,38 +131,3 @@ export class Http2Session implements Session {
 }
 
 const hangUpMs = 500;
-
-/** `https://` when it is. The zone of an IPv6 address is left out (RFC 6874, 3). */
-export function originOf({ host, port }: Address, { tls: secure }: ResolvedTransportOptions): string {
-  const name = isIPv6(host) ? `[${host.replace(/%.*$/, '')}]` : host;
-  return `${secure ? 'https' : 'http'}://${name}:${port}`;
-}
-
-/** A socket that connects. */
-export function dialSocket({ host, port }: Address, options: ResolvedTransportOptions, protocol = 'h2'): net.Socket {
-  if (!options.tls) return net.connect({ host, port, noDelay: true });
-  const serverName = options.tls.serverName ?? (net.isIP(host) ? undefined : host);
-  const socket = tls.connect({
-    host,
-    port,
-    ...tlsOptionsOf(options),
-    ALPNProtocols: [protocol],
-    ...(serverName ? { servername: serverName } : {}),
-  });
-  socket.setNoDelay(true);
-  return socket;
-}
-
-/** The part of the options that Node.js understands. */
-export function tlsOptionsOf({ tls: given }: ResolvedTransportOptions): tls.SecureContextOptions & {
-  rejectUnauthorized?: boolean;
-} {
-  if (!given) return {};
-  const pem = (value: string | Uint8Array) => (typeof value === 'string' ? value : Buffer.from(value));
-  return {
-    ...(given.ca ? { ca: pem(given.ca) } : {}),
-    ...(given.cert ? { cert: pem(given.cert) } : {}),
-    ...(given.key ? { key: pem(given.key) } : {}),
-    rejectUnauthorized: given.rejectUnauthorized ?? true,
-  };
-}

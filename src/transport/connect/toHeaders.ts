@@ -1,6 +1,6 @@
 /** Metadata as the headers of the Fetch API, and back. */
 
-import { emptyMetadata, type Metadata, type MetadataValue } from '../core/metadata.js';
+import { emptyMetadata, type Metadata, type MetadataValue } from '../../core/metadata.js';
 
 /** Bytes go as base64, as in gRPC. A `user-agent` of the caller's stands. */
 export function toHeaders(metadata: Metadata | undefined, userAgent: string): Headers {
