@@ -12,7 +12,7 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^rxfleet$/, replacement: source('index.ts') },
-      { find: /^rxfleet\/(lumen|testing)$/, replacement: source('$1/index.ts') },
+      { find: /^rxfleet\/(lumen|aio|auth|config|registration|testing)$/, replacement: source('$1/index.ts') },
       { find: /^rxfleet\/(transport|discovery|registration)\/(.+)$/, replacement: source('$1/$2.ts') },
     ],
   },
