@@ -99,7 +99,8 @@ class AttemptRun<C, R> {
     const { call, ports } = this;
     const { node } = picked;
     this.picked = picked;
-    this.startedAt = ports.now();
+    // The first attempt, if it did not wait, begins with the call.
+    this.startedAt = this.waiting || call.tried ? ports.now() : call.startedAt;
     const timeoutMs = call.options.firstResponseTimeoutMs;
     if (timeoutMs !== undefined) {
       this.firstResponseBy = this.startedAt + timeoutMs;
@@ -123,10 +124,10 @@ class AttemptRun<C, R> {
 
   private next(value: R): void {
     if (this.firstMessageMs === undefined) {
-      this.firstMessageMs = this.elapsed();
+      const latencyMs = (this.firstMessageMs = this.elapsed());
       this.stopFirstResponseTimer();
       // The one answer means success, also to a consumer that takes it and leaves.
-      if (this.call.single) this.succeed();
+      if (this.call.single) this.end({ status: 'ok', latencyMs, firstMessageMs: latencyMs });
     }
     this.subscriber.next(value);
   }
@@ -136,12 +137,8 @@ class AttemptRun<C, R> {
   }
 
   private complete(): void {
-    this.succeed();
+    if (this.picked) this.end({ status: 'ok', latencyMs: this.elapsed(), firstMessageMs: this.firstMessageMs });
     this.subscriber.complete();
-  }
-
-  private succeed(): void {
-    this.end({ status: 'ok', latencyMs: this.elapsed(), firstMessageMs: this.firstMessageMs });
   }
 
   /** Enters the failure into the account of the call, and gives it the name of the node. */

@@ -38,7 +38,7 @@ const defaultCodes: readonly FleetErrorCode[] = ['UNAVAILABLE'];
 export function retry({ budget, scheduler, random }: RetryPorts): AnyMiddleware {
   return <C>(next: Handler<C>): Handler<C> =>
     <R>(call: Call<C, R>) => {
-      budget.deposit();
+      budget.deposit(call.startedAt);
       const options = call.options.retry;
       if (options === false || call.options.failover === false) return next(call);
       const attemptAfter = (retries: number, before?: FleetError): Observable<R> =>

@@ -24,8 +24,8 @@ export interface RetryBudgetOptions {
 
 /** See the top of this file. */
 export interface RetryBudget {
-  /** One call was made. */
-  deposit(): void;
+  /** One call was made: now, or `at` milliseconds since the epoch where the caller has just looked. */
+  deposit(at?: number): void;
   /** Takes one retry out; false when none is left. */
   withdraw(): boolean;
   /** Retries left now. */
@@ -51,8 +51,8 @@ export function retryBudget(options: RetryBudgetOptions = {}): RetryBudget {
   const retries = new Float64Array(slots);
   let slot = Math.floor(scheduler.now() / slotMs);
 
-  const advance = (): number => {
-    const now = Math.floor(scheduler.now() / slotMs);
+  const advance = (at: number): number => {
+    const now = Math.floor(at / slotMs);
     // A clock that went back keeps the window as it is.
     for (let left = Math.min(now - slot, slots); left > 0; left--) {
       const index = (now - left + 1) % slots;
@@ -73,18 +73,18 @@ export function retryBudget(options: RetryBudgetOptions = {}): RetryBudget {
   };
 
   return {
-    deposit() {
-      calls[advance()]!++;
+    deposit(at = scheduler.now()) {
+      calls[advance(at)]!++;
     },
     withdraw() {
-      const index = advance();
+      const index = advance(scheduler.now());
       // A hair of tolerance, since 5 × 0.2 need not be 1 in binary.
       if (balance() < 1 - 1e-9) return false;
       retries[index]!++;
       return true;
     },
     get balance() {
-      advance();
+      advance(scheduler.now());
       return balance();
     },
   };
