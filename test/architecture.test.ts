@@ -17,7 +17,7 @@ const heavy: Readonly<Record<string, readonly string[]>> = {
   '@connectrpc/connect-node': ['transport/connect/connectClient.ts'],
   'multicast-dns': ['discovery/mdns/socket.ts'],
   // Its types alone.
-  'dns-packet': [],
+  'dns-packet': ['discovery/dns/message.ts'],
   commander: ['cli/main.ts'],
 };
 
