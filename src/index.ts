@@ -33,6 +33,22 @@ export type { Discovery, DiscoveryEvent, DiscoveryQuery } from './discovery/disc
 export { staticNodes } from './discovery/staticNodes.js';
 export type { StaticNode, StaticNodesOptions } from './discovery/staticNodes.js';
 export { mergeDiscovery } from './discovery/mergeDiscovery.js';
+export { fallbackDiscovery } from './discovery/fallbackDiscovery.js';
+export type { FallbackDiscoveryOptions } from './discovery/fallbackDiscovery.js';
+export { cacheDiscovery } from './discovery/cacheDiscovery.js';
+export type { CacheDiscoveryOptions } from './discovery/cacheDiscovery.js';
+export { whereNodes } from './discovery/whereNodes.js';
+export { whereNamespace } from './discovery/whereNamespace.js';
+export type { WhereNamespaceOptions } from './discovery/whereNamespace.js';
+export { whereVersion } from './discovery/whereVersion.js';
+export type { VersionRule } from './discovery/whereVersion.js';
+export { whereTags } from './discovery/whereTags.js';
+export { whereMetadata } from './discovery/whereMetadata.js';
+export type { KeyedTagFilter, TagFilter } from './discovery/tagFilter.js';
+export { whereZone } from './discovery/whereZone.js';
+export type { WhereZoneOptions } from './discovery/whereZone.js';
+export { preferNodes } from './discovery/preferNodes.js';
+export type { Choice, PreferNodesOptions } from './discovery/preferNodes.js';
 
 // nodes: which nodes do we know now?
 export { createNodeDirectory } from './nodes/nodeDirectory.js';
@@ -64,6 +80,8 @@ export { weightedRandom } from './balancer/weightedRandom.js';
 export type { WeightedRandomOptions } from './balancer/weightedRandom.js';
 export { consistentHash } from './balancer/consistentHash.js';
 export type { ConsistentHashOptions } from './balancer/consistentHash.js';
+export { splitByWeight } from './balancer/splitByWeight.js';
+export type { SplitByWeightOptions } from './balancer/splitByWeight.js';
 export { pickerOf } from './balancer/pickerOf.js';
 export type { Balancer, NoPick, Pick, PickContext, Picker, Requirement, Why } from './balancer/picker.js';
 

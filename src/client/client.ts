@@ -2,6 +2,7 @@
 
 import type { DescMethod, DescService, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
 import { from, map, Observable, type ObservableInput } from 'rxjs';
+import { FleetError } from '../core/fleetError.js';
 import { methodOf, type Method } from '../core/method.js';
 import type { Caller, RpcOptions } from './callSpec.js';
 
@@ -28,7 +29,8 @@ export type ClientMethod<M extends DescMethod> = M['methodKind'] extends 'unary'
  * ```
  *
  * Streams of requests that are AsyncIterables are pulled as fast as the wire takes them; an Observable of requests is
- * subscribed anew for each attempt.
+ * subscribed anew for each attempt. Where a second attempt finds a generator that the first has read, the call fails with
+ * `FAILED_PRECONDITION`: sending what is left of it would lose messages.
  */
 export function createClient<S extends DescService>(fleet: Caller, service: S): Client<S> {
   const methods = service.methods.map((descriptor) => {
@@ -46,8 +48,25 @@ function call(fleet: Caller, method: Method) {
       return fleet.call({ ...options, method, request: () => (whole ??= message(request)) });
     };
   }
-  return (requests: ObservableInput<unknown>, options?: RpcOptions) =>
-    fleet.call({ ...options, method, request: () => messages(requests, message) });
+  return (requests: ObservableInput<unknown>, options?: RpcOptions) => {
+    let read = false;
+    const request = () => {
+      if (read && readableOnce(requests)) {
+        const what = `${method.path}: its requests were read by the attempt before and cannot be read again`;
+        throw new FleetError('FAILED_PRECONDITION', `${what}: give an array or an Observable, or set retry: false`);
+      }
+      read = true;
+      return messages(requests, message);
+    };
+    return fleet.call({ ...options, method, request });
+  };
+}
+
+/** True for generators and their like: a second reading would find them at their end, and send nothing. */
+function readableOnce(source: ObservableInput<unknown>): boolean {
+  if (source instanceof Observable) return false;
+  if (Symbol.asyncIterator in source) return (source[Symbol.asyncIterator]() as unknown) === source;
+  return Symbol.iterator in source && (source[Symbol.iterator]() as unknown) === source;
 }
 
 /** The whole messages of a source, still pulled where the source can be pulled. */

@@ -1,13 +1,15 @@
 /** Announces a service on the local network by multicast DNS (RFC 6762) and DNS service discovery (RFC 6763). */
 
-import { asyncScheduler, defer, isObservable, of, type Observable, type SchedulerLike } from 'rxjs';
+import { asyncScheduler, defer, isObservable, NEVER, of, type Observable, type SchedulerLike } from 'rxjs';
 import { networkInterfaces } from '../discovery/mdns/links.js';
 import { requireIntervals, requireNetwork } from '../discovery/mdns/requireNetwork.js';
 import { openSocket } from '../discovery/mdns/socket.js';
 import { requireOption } from '../core/requireOption.js';
 import type { Advertisement, ServiceInstance } from './mdns/advertisement.js';
 import { announce } from './mdns/announce.js';
+import { announcedLease } from './mdns/announcedLease.js';
 import { requireInstance } from './mdns/instanceRecords.js';
+import type { Registry } from './registry.js';
 
 export type { Advertisement, ServiceInstance };
 
@@ -89,4 +91,27 @@ export function advertise(
       random,
     }),
   );
+}
+
+/**
+ * The local network as a registry, for `register()`: the node is announced, and kept announced.
+ *
+ * The id of the node is its instance name, and its TXT record has the metadata of the node, with `v` (the version),
+ * `namespace`, `zone`, `region`, `weight` and `tags` where they are set. A host of `0.0.0.0` or `::` announces on each
+ * interface the addresses of that interface; host names are refused. When somebody else has the name, the key of the
+ * registration becomes `name (2)`. It is lost when at the time of a heartbeat no interface is up; its life is that of
+ * the SRV record.
+ *
+ *     register({ service: 'lumen', id: 'hub-1', address: '0.0.0.0:50051' }, mdnsRegistry()).subscribe();
+ *
+ * @throws FleetError `INVALID_OPTION` for a senseless option.
+ */
+export function mdnsRegistry(options: AdvertiseOptions = {}): Registry {
+  const { hostTtlSeconds = 120 } = options;
+  // Refuses senseless options here and not at the first put.
+  advertise(NEVER, options);
+  return {
+    name: 'mdns',
+    put: (node) => announcedLease(node, (instance$) => advertise(instance$, options), hostTtlSeconds * 1_000),
+  };
 }

@@ -19,16 +19,23 @@ export interface Registry {
 
 /** One node in one registry. */
 export interface Lease {
-  /** The key or id under which the registry knows it, for messages. */
+  /** The key or id under which the registry knows it, for messages; may change, as an mDNS name does after a conflict. */
   readonly key: string;
   /** Life in milliseconds, counted from the sending of `put` or of the last `renew` that was answered; `Infinity` for registries without one. */
   readonly ttlMs: number;
   /**
    * One heartbeat. Cold; emits the life that was granted, in milliseconds, and completes. Errors with `NOT_FOUND` when
    * the registry no longer knows the lease: it is lost, and must be put again. Any other error may pass.
+   *
+   * A second one may be asked for while the first is unanswered, and the first is unsubscribed from once the second is
+   * answered. So each must emit for its own answer and no other: on a shared stream, answers belong to heartbeats in the
+   * order of their sending, also to those that nobody waits for any more.
    */
   renew(): Observable<number>;
-  /** Puts changed facts (weight, tags, metadata, draining) in the place of the old ones, without a gap. Cold; completes. */
+  /**
+   * Puts changed facts (weight, tags, metadata, draining) in the place of the old ones, without a gap; later heartbeats
+   * keep these alive. Cold; completes. Errors with `NOT_FOUND` when the lease is lost.
+   */
   update(node: Node): Observable<never>;
   /** Takes it out. Cold; completes; taking out what is gone already is no error. */
   withdraw(): Observable<never>;

@@ -56,6 +56,7 @@ for await (const row of callRows(effort, wanted)) report(row);
 for (const [file, name, prefix] of [
   ['picks.ts', 'pickRows', 'pick'],
   ['nodeSet.ts', 'nodeSetRows', 'node set'],
+  ['registrations.ts', 'registrationRows', 'registrations'],
 ] as const) {
   if (!flags.only || flags.only.startsWith(prefix) || prefix.startsWith(flags.only)) {
     for (const row of await rowsOf(file, name)) if (wanted(row.name)) report(row);

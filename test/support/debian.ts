@@ -2,7 +2,17 @@
 
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -29,7 +39,9 @@ export function onPath(name: string): string | undefined {
 
 /**
  * These programs, from PATH when all are there and no more is asked, else from these packages and what they need.
- * `files` are files of the packages that must be there too, relative to the root, such as a Python module.
+ * `files` are files of the packages that must be there too, relative to the root, such as a Python module. With a
+ * `suite` of Debian, such as `bullseye`, PATH is not asked: the packages alone come from that suite of the mirror that
+ * the machine is set up for.
  *
  * @throws Error with one line that says why they are not to be had.
  */
@@ -37,9 +49,10 @@ export async function debian(
   packages: readonly string[],
   programs: readonly string[],
   files: readonly string[] = [],
+  suite?: string,
 ): Promise<DebianRoot> {
-  const complete = programs.every(onPath) && files.every((file) => existsSync(join('/', file)));
-  const root = complete ? undefined : await unpacked(packages);
+  const complete = !suite && programs.every(onPath) && files.every((file) => existsSync(join('/', file)));
+  const root = complete ? undefined : await unpacked(packages, suite);
   const missing = root && files.find((file) => !existsSync(join(root, file)) && !existsSync(join('/', file)));
   if (missing) throw new Error(`the packages ${packages.join(', ')} hold no ${missing}`);
   const env = { ...process.env };
@@ -79,7 +92,7 @@ function isExecutable(path: string): boolean {
   }
 }
 
-async function unpacked(packages: readonly string[]): Promise<string> {
+async function unpacked(packages: readonly string[], suite?: string): Promise<string> {
   const apt = onPath('apt-get');
   const dpkg = onPath('dpkg');
   if (!apt || !dpkg) throw new Error(`not on PATH and no apt-get to fetch them: ${packages.join(', ')}`);
@@ -89,7 +102,7 @@ async function unpacked(packages: readonly string[]): Promise<string> {
   const { stdout: installed } = await run('dpkg-query', ['-W'], { maxBuffer: 1 << 24 });
   const key = createHash('sha256')
     .update([...packages].sort().join(' '))
-    .update(installed)
+    .update(suite ?? installed)
     .digest('hex')
     .slice(0, 12);
   const root = join(base, `${packages[0]}-${key}`);
@@ -100,8 +113,9 @@ async function unpacked(packages: readonly string[]): Promise<string> {
   try {
     const archives = join(work, 'archives');
     mkdirSync(join(archives, 'partial'), { recursive: true });
-    const fetch = () =>
-      run(
+    const fetch = async (): Promise<void> => {
+      if (suite) return fetchFrom(suite, packages, work, archives);
+      await run(
         apt,
         [
           ...['install', '-y', '--reinstall', '--no-install-recommends', '--download-only'],
@@ -109,9 +123,11 @@ async function unpacked(packages: readonly string[]): Promise<string> {
         ],
         { maxBuffer: 1 << 24, timeout: 120_000 },
       );
+    };
     try {
       await fetch();
-    } catch {
+    } catch (error) {
+      if (suite) throw error;
       await run(apt, ['update'], { maxBuffer: 1 << 24, timeout: 120_000 });
       await fetch();
     }
@@ -134,4 +150,26 @@ async function unpacked(packages: readonly string[]): Promise<string> {
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
+}
+
+/** Another suite, by source lists of its own: the system's are only asked where its mirror is. */
+async function fetchFrom(suite: string, packages: readonly string[], work: string, archives: string): Promise<void> {
+  const asked = ['indextargets', '--format', '$(REPO_URI) $(RELEASE)', 'Created-By: Packages'];
+  const { stdout } = await run('apt-get', asked, { maxBuffer: 1 << 24 });
+  const mirror = stdout
+    .split('\n')
+    .find((line) => line && !line.includes('security'))
+    ?.split(' ')[0];
+  if (!mirror) throw new Error('apt knows no mirror of Debian');
+  const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
+  const lists = join(work, 'lists');
+  mkdirSync(join(lists, 'partial'), { recursive: true });
+  const sources = join(work, 'sources.list');
+  writeFileSync(sources, `deb ${existsSync(keyring) ? `[signed-by=${keyring}] ` : ''}${mirror} ${suite} main\n`);
+  const options = [
+    ...['-o', `Dir::Etc::SourceList=${sources}`, '-o', 'Dir::Etc::SourceParts=/dev/null'],
+    ...['-o', `Dir::State::Lists=${lists}`, '-o', `Dir::Cache=${work}`, '-o', 'Debug::NoLocking=1'],
+  ];
+  await run('apt-get', [...options, 'update'], { maxBuffer: 1 << 24, timeout: 120_000 });
+  await run('apt-get', [...options, 'download', ...packages], { cwd: archives, maxBuffer: 1 << 24, timeout: 120_000 });
 }
