@@ -34,7 +34,8 @@ class EndpointResolver implements experimental.Resolver {
     if (this.#told) return;
     this.#told = true;
     const endpoints = [{ addresses: [this.options[endpointOption] as experimental.SubchannelAddress] }];
-    process.nextTick(() => this.listener(experimental.statusOrFromValue(endpoints), {}, null, ''));
+    // A channel that was closed meanwhile must not hear of an address, or it dials after its end.
+    process.nextTick(() => this.#told && this.listener(experimental.statusOrFromValue(endpoints), {}, null, ''));
   }
 
   destroy(): void {
