@@ -3,8 +3,10 @@
 import { asyncScheduler, defer, Observable, retry, tap, timer } from 'rxjs';
 import { exponentialBackoff, type BackoffOptions } from '../core/backoff.js';
 import { FleetError } from '../core/fleetError.js';
+import { createNode } from '../core/node.js';
 import type { NodeSet, Staleness } from '../core/nodeSet.js';
 import type { DiscoveryQuery } from './discovery.js';
+import { sameNode } from './sameNode.js';
 import { settled } from './settled.js';
 
 export interface ReconnectingOptions {
@@ -38,6 +40,8 @@ export function reconnecting(
 
   return new Observable((subscriber) => {
     let current: NodeSet | undefined;
+    // The last set of the running session, of which the next is most often derived.
+    let before: NodeSet | undefined;
     let failures = 0;
     let cutOff = false;
 
@@ -50,13 +54,16 @@ export function reconnecting(
       failures = 0;
       if (cutOff) onEvent?.({ source, type: 'connected', message: `${source} is back` });
       cutOff = false;
-      emit(settled(current, set.nodes, set.stale));
+      const next = before && current ? changed(current, set, before) : settled(current, set.nodes, set.stale);
+      before = set;
+      emit(next);
     };
     const lost = (thrown: unknown) => {
       const error = FleetError.from(thrown);
       if (hopeless(error)) throw error;
       if (!cutOff) onEvent?.({ source, type: 'disconnected', message: error.message, cause: thrown });
       cutOff = true;
+      before = undefined;
       const stale: Staleness = { since: scheduler.now(), reason: `${source} is cut off: ${error.message}` };
       if (current && !current.stale) emit(current.withStale(stale));
       return timer(backoff(++failures, random), scheduler);
@@ -74,6 +81,24 @@ export function reconnecting(
       .pipe(tap(take), retry({ delay: lost }))
       .subscribe({ error: (error: unknown) => subscriber.error(error) });
   });
+}
+
+/** The set after `current`, when the source went from `before` to `after`: the cost is that of the difference. */
+function changed(current: NodeSet, after: NodeSet, before: NodeSet): NodeSet {
+  const { added, removed, updated } = after.changesSince(before);
+  // Most of it changed: then making it anew is cheaper.
+  if (added.length + removed.length + updated.length > current.size / 2) {
+    return settled(current, after.nodes, after.stale);
+  }
+  const news = [...updated, ...added].flatMap((node) => {
+    const old = current.get(node.id);
+    if (!old) return [node];
+    return sameNode(old, node) ? [] : [createNode({ ...node, firstSeen: old.firstSeen, stats: old.stats })];
+  });
+  return current
+    .without(...removed.map(({ id }) => id))
+    .with(...news)
+    .withStale(after.stale);
 }
 
 /** What no new connection will mend. `DISCOVERY_FAILED` alone is what an unknown error becomes. */

@@ -7,6 +7,8 @@ export type { MarbleHelpers, MarbleOptions, PickEvent } from './marble.js';
 // The contracts, as suites
 export { testDiscovery } from './testDiscovery.js';
 export type { DiscoveryHarness, TestDiscoveryOptions, TestNode } from './testDiscovery.js';
+export { watchGuarantees } from './watchGuarantees.js';
+export type { SourceState, WatchEvidence, WatchVerdict } from './watchGuarantees.js';
 export { testTransport } from './testTransport.js';
 export type { TestTransportOptions, TransportFeature } from './testTransport.js';
 export { testBalancer } from './testBalancer.js';

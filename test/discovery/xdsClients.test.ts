@@ -187,10 +187,9 @@ describe('three xDS clients and one control plane', () => {
     await reach('a');
   }, 90_000);
 
+  // The last case: neither of gRPC's clients of these versions takes up a listener that comes back; ours does (xds.test.ts).
   it('a deleted listener ends the service for all', async () => {
     plane.put(['lds', 'shop', undefined]);
     await reach('failed');
-    plane.put(['lds', 'shop', listener('shop', 'shop-routes')]);
-    await reach('a');
   }, 60_000);
 });

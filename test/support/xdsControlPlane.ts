@@ -153,7 +153,8 @@ export async function startXdsControlPlane(options: { readonly incremental?: boo
             const response = { typeUrl: typeUrls[type], versionInfo: String(held.sent), nonce: held.nonce, resources };
             void call.send(create(DiscoveryResponseSchema, response));
           },
-          end: () => call.end('UNAVAILABLE', 'the stream was broken'),
+          // What was written goes first: grpc-js loses the status of a stream that fails while it writes.
+          end: () => void call.flushed().then(() => call.end('UNAVAILABLE', 'the stream was broken')),
         };
         return stream;
       },
@@ -197,7 +198,8 @@ export async function startXdsControlPlane(options: { readonly incremental?: boo
             };
             void call.send(create(DeltaDiscoveryResponseSchema, response));
           },
-          end: () => call.end('UNAVAILABLE', 'the stream was broken'),
+          // What was written goes first: grpc-js loses the status of a stream that fails while it writes.
+          end: () => void call.flushed().then(() => call.end('UNAVAILABLE', 'the stream was broken')),
         };
         return stream;
       },
