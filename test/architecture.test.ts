@@ -39,6 +39,7 @@ const subscribers: Readonly<Record<string, readonly string[]>> = {
     'discovery/fallbackDiscovery/succession.ts',
     'discovery/file.ts',
     'discovery/mdns/browse.ts',
+    'discovery/xds/adsStream.ts',
     'discovery/mergeDiscovery.ts',
     'discovery/staticNodes.ts',
     'health/healthOf.ts',

@@ -113,7 +113,7 @@ describe.each([
     await followed.is('a');
     const { opened } = plane;
     plane.requests.length = 0;
-    plane.breakStreams();
+    await plane.breakStreams();
     plane.put(eds('c', 'a', 'b'));
     await followed.is('a', 'b');
     const first = plane.requests.filter(({ stream }) => stream === opened + 1).slice(0, 4);
@@ -203,7 +203,7 @@ describe.each([
       plane.put(eds('c', ...there));
       const at = performance.now();
       const dice = random();
-      if (dice < 0.03) plane.breakStreams();
+      if (dice < 0.03) await plane.breakStreams();
       if (dice > 0.99) {
         plane.kill();
         await plane.restart();

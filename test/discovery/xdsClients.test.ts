@@ -182,12 +182,13 @@ describe('three xDS clients and one control plane', () => {
     eds([{ endpoints: [at('c'), at('d')] }]);
     await plane.restart();
     await reach('c', 'd');
-    plane.breakStreams();
+    await plane.breakStreams();
     eds([{ endpoints: [at('a')] }]);
     await reach('a');
   }, 90_000);
 
-  // The last case: neither of gRPC's clients of these versions takes up a listener that comes back; ours does (xds.test.ts).
+  // The last case: when the listener came back, neither of gRPC's clients served again within 3.5 s; why was not
+  // looked into. Ours does (xds.test.ts).
   it('a deleted listener ends the service for all', async () => {
     plane.put(['lds', 'shop', undefined]);
     await reach('failed');

@@ -58,7 +58,7 @@ export interface XdsControlPlane {
   /** Answers are held back while true, by type. */
   readonly mute: Set<XdsType>;
   /** Ends every stream as `UNAVAILABLE`; the connections stay. */
-  breakStreams(): void;
+  breakStreams(): Promise<void>;
   /** Each new stream is ended like this, before it is read. */
   refuse: 'UNAVAILABLE' | 'PERMISSION_DENIED' | undefined;
   /** Dies: every connection ends, and nothing listens any more. */
@@ -86,6 +86,7 @@ interface Stream {
   readonly number: number;
   readonly types: Map<XdsType, Subscribed>;
   push(type: XdsType): void;
+  flushed(): Promise<void>;
   end(): void;
 }
 
@@ -153,8 +154,8 @@ export async function startXdsControlPlane(options: { readonly incremental?: boo
             const response = { typeUrl: typeUrls[type], versionInfo: String(held.sent), nonce: held.nonce, resources };
             void call.send(create(DiscoveryResponseSchema, response));
           },
-          // What was written goes first: grpc-js loses the status of a stream that fails while it writes.
-          end: () => void call.flushed().then(() => call.end('UNAVAILABLE', 'the stream was broken')),
+          flushed: () => call.flushed(),
+          end: () => call.end('UNAVAILABLE', 'the stream was broken'),
         };
         return stream;
       },
@@ -198,8 +199,8 @@ export async function startXdsControlPlane(options: { readonly incremental?: boo
             };
             void call.send(create(DeltaDiscoveryResponseSchema, response));
           },
-          // What was written goes first: grpc-js loses the status of a stream that fails while it writes.
-          end: () => void call.flushed().then(() => call.end('UNAVAILABLE', 'the stream was broken')),
+          flushed: () => call.flushed(),
+          end: () => call.end('UNAVAILABLE', 'the stream was broken'),
         };
         return stream;
       },
@@ -265,8 +266,11 @@ export async function startXdsControlPlane(options: { readonly incremental?: boo
       mute.clear();
       refuse = undefined;
     },
-    breakStreams() {
-      for (const stream of [...streams]) stream.end();
+    async breakStreams() {
+      // What was written goes first: a server of grpc-js loses the status of a stream that fails while it writes.
+      await Promise.all([...streams].map((stream) => stream.flushed()));
+      for (const stream of streams) stream.end();
+      streams.clear();
     },
     kill() {
       server.kill();
