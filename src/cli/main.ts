@@ -4,18 +4,23 @@
 import { createRequire } from 'node:module';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { FleetError } from '../index.js';
+import { call, type CallCommandOptions } from './call.js';
+import { configExplain, type ConfigExplainOptions } from './config.js';
 import { demo, type DemoOptions } from './demo.js';
 import { infer, type InferCommandOptions } from './infer.js';
 import { node, type NodeCommandOptions } from './node.js';
 import { nodes, type NodesOptions } from './nodes.js';
+import { register, type RegisterCommandOptions } from './register.js';
 import { explained, openTerminal, type Terminal } from './terminal.js';
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
 const terminal = openTerminal();
 
 const program = new Command('rxfleet')
-  .description('Finds Lumen nodes on the network, and infers over them.')
+  .description('Finds gRPC nodes wherever they are registered, calls them, and infers over Lumen nodes.')
   .version(version)
+  // So that `register --version 1.4.2` is its own.
+  .enablePositionalOptions()
   .showHelpAfterError('(`rxfleet help` lists the commands)')
   .addHelpText(
     'after',
@@ -26,6 +31,16 @@ Examples:
   $ rxfleet infer --task text_generation "Once upon a time"
   $ rxfleet infer --task ocr --file page.png --json
   $ rxfleet node --name hub-1
+  $ rxfleet call --discovery etcd://127.0.0.1:2379/thumbnails demo.Greeter/SayHello '{"name":"Ada"}'
+  $ rxfleet register thumbnails 10.0.0.7:50051 --registry consul://127.0.0.1:8500 --tag gpu
+  $ rxfleet config explain fleet.toml
+
+Where to look, for --discovery:
+  etcd://[user:password@]host:port[,host:port]/service[?layout=flare]
+  consul://host:port/service[?token=…]     dns://[resolver]/service     xds://[host:port]/service
+  mdns://[service]     file:nodes.yaml     broker://host:port     host:port[,host:port]
+  aio://key:secret@host:port/project/service[?env=prod]
+A secret on the command line is seen by other users of the machine: a configuration or its environment hides it.
 
 Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, 130 interrupted.`,
   );
@@ -74,11 +89,66 @@ program
   .option('--json', 'says that it is ready as a line of JSON')
   .action((options: NodeCommandOptions) => run((open) => node(options, open)));
 
+program
+  .command('call')
+  .description('calls a method of any gRPC service; its protos come by server reflection, or from files')
+  .argument('<service/method>', 'such as demo.Greeter/SayHello')
+  .argument('[json]', 'the request; a list for a stream of them (default: stdin, for streams a line of JSON each)')
+  .option('-d, --discovery <url>', 'where to look; may be repeated', collect)
+  .option('-n, --node <host:port,...>', 'nodes that need not be discovered; may be repeated', list)
+  .option('-c, --config <file>', 'a configuration (TOML, YAML, JSON) in their place, with the environment over it')
+  .option('--proto <file>', 'a .proto file, compiled by protoc or buf; may be repeated', collect)
+  .option('-I, --proto-path <folder>', 'where imports are looked for; may be repeated', collect)
+  .option('--descriptor <file>', 'a compiled set of protos')
+  .option('-H, --header <name:value>', 'a header to send; may be repeated', collect)
+  .option('--key <text>', 'equal keys go to one node, with a balancer that heeds them')
+  .option('--deadline <ms>', 'until when the call must be over (default: 30,000; none for streams of answers)', count)
+  .option('--tls', 'speaks TLS with the nodes')
+  .option('--ca <file>', 'the authority that signed their certificates; implies --tls')
+  .option('--json', 'each answer as one line of JSON')
+  .action((target: string, json: string | undefined, options: CallCommandOptions) =>
+    run((open) => call(target, json, options, open)),
+  );
+
+program
+  .command('register')
+  .description('announces a node in a registry until Ctrl-C, then takes it out')
+  .argument('<service>', 'under which it is found')
+  .argument('<host:port>', 'where it listens')
+  .requiredOption('-r, --registry <url>', 'etcd://…, consul://…, aio://… or mdns://')
+  .option('--id <id>', 'its identity (default: its address)')
+  .option('--name <name>', 'its name (default: its id)')
+  .option('--namespace <name>')
+  .option('--version <version>')
+  .option('--zone <name>')
+  .option('--region <name>')
+  .option('--weight <n>', 'its share of the traffic, relative to the others', amount)
+  .option('--tag <key=value>', 'a label; may be repeated', collect)
+  .option('--metadata <key=value>', 'anything else; may be repeated', collect)
+  .option('--ttl <time>', 'its life without a heartbeat, such as 30s (default: that of the registry)')
+  .option('--json', 'each state as a line of JSON')
+  .action((service: string, address: string, options: RegisterCommandOptions) =>
+    run((open) => register(service, address, options, open)),
+  );
+
+program
+  .command('config')
+  .description('looks at configurations')
+  .command('explain')
+  .description('every setting that counts, and where it came from; secrets are hidden')
+  .argument('[file]', 'TOML, YAML or JSON (default: the environment alone)')
+  .option('--no-env', 'leaves the RXFLEET_… variables out')
+  .option('--json', 'a JSON array')
+  .action((file: string | undefined, options: ConfigExplainOptions) =>
+    run((open) => Promise.resolve(configExplain(file, options, open))),
+  );
+
 await program.parseAsync();
 
 /** The options that say where the nodes are. */
 function where(command: Command): Command {
   return command
+    .option('-d, --discovery <url>', 'asks there and not by mDNS; may be repeated', collect)
     .option('-n, --node <host:port,...>', 'nodes that need not be discovered; may be repeated', list)
     .option('--no-mdns', 'asks nobody on the network')
     .option('--interface <name,...>', 'asks only there (names or addresses; default: all but loopback)', list);
@@ -112,6 +182,13 @@ function whole(text: string): number {
 function count(text: string): number {
   const value = whole(text);
   if (value < 1) throw new InvalidArgumentError('It must be at least 1.');
+  return value;
+}
+
+function amount(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !(value >= 0) || !Number.isFinite(value))
+    throw new InvalidArgumentError('It must be a number of at least 0.');
   return value;
 }
 

@@ -47,8 +47,9 @@ export async function nodes(options: NodesOptions, terminal: Terminal): Promise<
   return 0;
 }
 
-function nobody({ timeout: ms, mdns }: NodesOptions): string {
-  const where = mdns === false ? '' : ' by mDNS: is one running on this network? `rxfleet node` starts one';
+function nobody({ timeout: ms, mdns, discovery }: NodesOptions): string {
+  const where =
+    mdns === false || discovery ? '' : ' by mDNS: is one running on this network? `rxfleet node` starts one';
   return `No node was found within ${ms / 1_000} s${where}.`;
 }
 

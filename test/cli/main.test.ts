@@ -1,66 +1,10 @@
 /** The `rxfleet` command, as a user runs it: the built program, its output, its exit code. `npm test` builds it first. */
 
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startLumenNode, type LumenNode } from '../../src/testing/index.js';
-import { root } from '../support/source.js';
-
-interface Ended {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-class Running {
-  stdout = '';
-  stderr = '';
-  readonly ended: Promise<Ended>;
-
-  constructor(readonly child: ChildProcess) {
-    child.stdout!.setEncoding('utf8').on('data', (text: string) => (this.stdout += text));
-    child.stderr!.setEncoding('utf8').on('data', (text: string) => (this.stderr += text));
-    this.ended = once(child, 'close').then(([code]) => ({
-      code: code as number | null,
-      stdout: this.stdout,
-      stderr: this.stderr,
-    }));
-  }
-
-  /** Resolves once stdout or stderr has what is looked for. */
-  async says(text: string): Promise<void> {
-    while (!this.stdout.includes(text) && !this.stderr.includes(text)) {
-      const more = Promise.race([once(this.child.stdout!, 'data'), once(this.child.stderr!, 'data'), this.ended]);
-      if ((await more) && this.child.exitCode !== null && !(this.stdout + this.stderr).includes(text)) {
-        throw new Error(`ended without "${text}":\n${this.stdout}\n${this.stderr}`);
-      }
-    }
-  }
-}
-
-const processes = new Set<ChildProcess>();
-afterEach(() => {
-  for (const child of processes) child.kill('SIGKILL');
-  processes.clear();
-});
-
-function start(...args: string[]): Running {
-  const child = spawn(process.execPath, [join(root, 'dist/cli/main.js'), ...args], {
-    cwd: root,
-    stdio: ['pipe', 'pipe', 'pipe'],
-  });
-  processes.add(child);
-  child.once('exit', () => processes.delete(child));
-  return new Running(child);
-}
-
-const rxfleet = (...args: string[]): Promise<Ended> => {
-  const running = start(...args);
-  running.child.stdin!.end();
-  return running.ended;
-};
+import { rxfleet, start } from './running.js';
 
 describe('demo', () => {
   it('kills a node on the way, loses nothing, says so in its last line, and leaves no process behind', async () => {
