@@ -12,6 +12,8 @@ import { readDocument } from './file/readDocument.js';
 import { watchText, type FileText } from './file/watchText.js';
 import { settled } from './settled.js';
 
+export type { DocumentFormat };
+
 export interface FileOptions {
   /** Default: by the ending, `.json`, `.yaml`, `.yml` or `.toml`. */
   readonly format?: DocumentFormat;

@@ -34,6 +34,7 @@ import { ResourceStore } from './xds/resourceStore.js';
 import { targetOf, type Target } from './xds/target.js';
 import { resolveXds, type ResolvedXds, type XdsOptions } from './xds/xdsOptions.js';
 
+export type { DropFacts } from './xds/readEndpoints.js';
 export { dropCategory, type XdsDrop, type XdsOptions };
 
 /**
