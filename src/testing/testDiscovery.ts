@@ -1,10 +1,13 @@
 /** The contract of a discovery as a suite: what ours pass against their real servers, and yours can too. */
 
 import { deepStrictEqual, ok, strictEqual } from 'node:assert/strict';
+import type { Node } from '../core/node.js';
 import type { Discovery, DiscoveryQuery } from '../discovery/discovery.js';
 import { runnerOf, type Runner } from './runner.js';
+import { rowOfChanges } from './testDiscovery/rowOfChanges.js';
 import type { TestNode } from './testDiscovery/testNode.js';
 import { Watch } from './testDiscovery/watch.js';
+import { watchGuarantees } from './watchGuarantees.js';
 
 export type { TestNode };
 
@@ -32,6 +35,13 @@ export interface DiscoveryHarness {
   cut?(): Done;
   /** Brings it back, with what was added and removed meanwhile. Given together with `cut`. */
   restore?(): Done;
+  /**
+   * False for a source whose changes have no order among each other, such as a network where each node speaks for
+   * itself: the guarantees of a watch are then asked of one change at a time. Default true.
+   */
+  readonly history?: boolean;
+  /** How often the source was listed as a whole in this case, and how often it had to be: whether bookmarks are used. */
+  listings?(): { readonly seen: number; readonly needed: number };
   /** How many subscriptions, sockets, watches and timers the discoveries of this case hold open now. */
   opened?(): number;
 }
@@ -49,7 +59,7 @@ const c: TestNode = { name: 'c', port: 50_063 };
 
 /**
  * Declares the suite: whole sets, equal sets once, unchanged nodes the same object, cold, independent subscribers,
- * never empty by accident, bad entries survived.
+ * never empty by accident, bad entries survived, and the six guarantees of a watch (`watchGuarantees`).
  *
  * ```ts
  * testDiscovery('my registry', { start, stop, discovery: () => myRegistry({ port }), add, update, remove });
@@ -142,6 +152,14 @@ export function testDiscovery(name: string, harness: DiscoveryHarness, options: 
       await world.until();
       await harness.add(b);
       await world.until(b);
+    });
+
+    it('keeps the guarantees of a watch: ordered, unique, reliable, atomic, resumable, bookmarkable', async () => {
+      const world = watch();
+      const states = await rowOfChanges(harness, world, idOf);
+      const { sets } = world;
+      const mark = ({ address }: Node) => String(address.port);
+      deepStrictEqual(watchGuarantees({ states, sets, mark, listings: harness.listings?.() }).breaches, []);
     });
 
     it('serves each subscriber on its own', async () => {

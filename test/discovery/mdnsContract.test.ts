@@ -46,6 +46,7 @@ describe('mdns, announced by advertise()', () => {
   };
   testDiscovery('mdns', {
     ...harness('rxfleet-test', port),
+    history: false,
     start: () => undefined,
     stop: () => [...live.keys()].forEach(end),
     async add(node) {
@@ -95,6 +96,7 @@ describe.skipIf(typeof peers === 'string')('mdns, announced by python-zeroconf',
   afterAll(() => zeroconf.process.kill());
   testDiscovery('mdns', {
     ...harness(service, 5_353),
+    history: false,
     start: () => undefined,
     stop: async () => {
       for (const name of [...live]) await withdraw(name);

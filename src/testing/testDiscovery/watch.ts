@@ -34,6 +34,11 @@ export class Watch {
     });
   }
 
+  /** Everything that was told, in order. */
+  get sets(): readonly NodeSet[] {
+    return this.#sets;
+  }
+
   /** The first set from now on that lists exactly these nodes, stale or not. */
   until(...nodes: TestNode[]): Promise<NodeSet> {
     const wanted = nodes.map(({ name, port }) => `${name}:${port}`).join(' ') || 'nothing';
