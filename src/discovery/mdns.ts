@@ -43,7 +43,8 @@ export interface MdnsOptions {
  * Every instance of `query.service` on the local network, as a live node set.
  *
  * The service `lumen` is asked for as `_lumen._tcp.local`; a name such as `_ipp._tcp` is used as it is. A node's `id`
- * and `name` are the instance name, its `metadata` the whole TXT record, its `version` the TXT value `v` or `version`.
+ * and `name` are the instance name, its `metadata` the whole TXT record, its `version` the TXT value `v` or `version`; `namespace`,
+ * `zone`, `region`, `weight`, `tags` and `availability=draining` are read as `mdnsRegistry()` writes them.
  * A node appears once its SRV record and an address are known. mDNS knows no namespaces: `query.namespace` is not asked.
  *
  * Addresses are in this order, the first being dialled first: IPv4 of a network of the interface that it was heard on,

@@ -8,7 +8,7 @@ import { cameOver, inNetworks, linksOf, type Interfaces } from '../../src/discov
 import { fromJoined, instanceName, instanceOf, isName, labelsOf, serviceType } from '../../src/discovery/mdns/name.js';
 import { packetOf, type MdnsRecord } from '../../src/discovery/mdns/packet.js';
 import { RecordCache } from '../../src/discovery/mdns/recordCache.js';
-import { readTxt, txtValue } from '../../src/discovery/mdns/txt.js';
+import { readTxt, txtFacts, txtValue } from '../../src/discovery/mdns/txt.js';
 import { mdns } from '../../src/discovery/mdns.js';
 import { records, type } from '../support/netnsFake.js';
 
@@ -89,6 +89,22 @@ describe('packets', () => {
 
 describe('TXT records', () => {
   const bytes = (...strings: (string | Uint8Array)[]) => strings.map((text) => Buffer.from(text as string));
+
+  it('are read back as the facts that a registration wrote, and nonsense counts as not there', () => {
+    const txt = readTxt(bytes('v=1.4.2', 'weight=3', 'zone=eu-1', 'tags=gpu,rack=7=b,,=x', 'availability=draining'));
+    expect(txtFacts(txt)).toEqual({
+      version: '1.4.2',
+      namespace: undefined,
+      zone: 'eu-1',
+      region: undefined,
+      weight: 3,
+      tags: { gpu: '', rack: '7=b' },
+      availability: 'draining',
+    });
+    const hostile = txtFacts(readTxt(bytes('weight=-1', 'tags=__proto__=x', 'availability=ready', 'zone=')));
+    expect(hostile).toMatchObject({ weight: 1, zone: undefined, availability: 'discovered' });
+    expect(Object.getPrototypeOf(hostile.tags)).toBe(Object.prototype);
+  });
 
   it('reads both forms of Lumen servers', () => {
     const hub = readTxt(bytes('v=1.4.0', 'runtime=onnxrt-cuda'));

@@ -58,6 +58,7 @@ describe('mdnsRegistry', () => {
     const set = await until(set$, ({ size }) => size === 1);
     expect(set.nodes[0]).toMatchObject({
       ...{ id: 'hub-1', version: '1.2.0', address: { host: '127.0.0.1', port: 50_051 } },
+      ...{ weight: 3, zone: 'eu-1', tags: { gpu: '', rack: '7' } },
       metadata: { v: '1.2.0', weight: '3', zone: 'eu-1', tags: 'gpu,rack=7', runtime: 'onnx' },
     });
     const { key, deadline } = await until(told$, ({ state }) => state === 'registered');

@@ -5,7 +5,7 @@ import { addressOrder, addressRank, type HeardAddress } from './addressOrder.js'
 import { nameKey } from './name.js';
 import type { Question, SrvRecord, TxtRecord } from './packet.js';
 import type { RecordCache } from './recordCache.js';
-import { readTxt, txtValue } from './txt.js';
+import { readTxt, txtFacts, type TxtFacts } from './txt.js';
 
 /** An interface, as far as addresses heard on it are concerned. */
 export interface Place {
@@ -19,7 +19,7 @@ export interface InstanceFacts {
   /** The hosts that its SRV records name. */
   readonly hosts: readonly string[];
   readonly metadata: Readonly<Record<string, string>>;
-  readonly version: string | undefined;
+  readonly said: TxtFacts;
   readonly missing: readonly Question[];
   /** Only link-local IPv6 so far; what is asked for may still bring better. */
   readonly makeshift: boolean;
@@ -68,7 +68,7 @@ export function readInstance(cache: RecordCache, name: string, place: (link: str
       .map(({ address, port }) => ({ host: address, port })),
     hosts: [...new Set(services.map(({ record }) => nameKey(record.target)))],
     metadata,
-    version: txtValue(metadata, 'v', 'version'),
+    said: txtFacts(metadata),
     missing,
     makeshift,
   };

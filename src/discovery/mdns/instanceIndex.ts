@@ -137,7 +137,7 @@ export class InstanceIndex {
       ...{ id: instanceOf(name, type)!, name, hosts: [], node: undefined, print: '', heldUntil: now + holdMs },
     };
     this.#instances.set(key, instance);
-    const { addresses, hosts, metadata, version, missing, makeshift } = readInstance(cache, instance.name, place);
+    const { addresses, hosts, metadata, said, missing, makeshift } = readInstance(cache, instance.name, place);
     this.#setHosts(key, instance, hosts);
     followUps.set(key, missing, now);
     const print = JSON.stringify([addresses, Object.entries(metadata)]);
@@ -147,10 +147,10 @@ export class InstanceIndex {
     } else if (addresses.length === 0) {
       instance.node = undefined;
     } else if (!node) {
-      const facts = { id, name: id, service, addresses, metadata, version, sources: ['mdns'] };
+      const facts = { id, name: id, service, addresses, metadata, ...said, sources: ['mdns'] };
       instance.node = createNode({ ...facts, firstSeen: now, lastSeen: now });
     } else if (print !== instance.print) {
-      instance.node = updateNode(node, { address: addresses[0]!, addresses, metadata, version, lastSeen: now });
+      instance.node = updateNode(node, { address: addresses[0]!, addresses, metadata, ...said, lastSeen: now });
     }
     instance.print = print;
     return instance.node;

@@ -1,4 +1,6 @@
-/** The TXT record of an instance as plain metadata (RFC 6763, 6). */
+/** The TXT record of an instance as plain metadata (RFC 6763, 6), and what of it we know by name. */
+
+import type { Availability, NodeFacts } from '../../core/node.js';
 
 /**
  * Each `key=value` as an entry. Of keys that differ only in case the first counts; a key without `=` has the value
@@ -14,6 +16,26 @@ export function readTxt(strings: readonly Uint8Array[]): Readonly<Record<string,
     entries.set(key.toLowerCase(), [key, split < 0 ? '' : text.slice(split + 1)]);
   }
   return Object.fromEntries(entries.values());
+}
+
+/** What a TXT record says of a node by the keys that `mdnsRegistry()` writes, and `version` as Lumen nodes do. */
+export interface TxtFacts extends Pick<NodeFacts, 'version' | 'namespace' | 'zone' | 'region' | 'weight' | 'tags'> {
+  readonly availability: Availability;
+}
+
+/** Values that make no sense count as not there. */
+export function txtFacts(txt: Readonly<Record<string, string>>): TxtFacts {
+  const weight = Number(txtValue(txt, 'weight') ?? 1);
+  const tags = (txtValue(txt, 'tags') ?? '').split(',').filter((tag) => tag !== '' && !tag.startsWith('='));
+  return {
+    version: txtValue(txt, 'v', 'version'),
+    namespace: txtValue(txt, 'namespace'),
+    zone: txtValue(txt, 'zone'),
+    region: txtValue(txt, 'region'),
+    weight: Number.isFinite(weight) && weight >= 0 ? weight : 1,
+    tags: Object.fromEntries(tags.map((tag) => [tag.split('=', 1)[0]!, tag.slice(tag.split('=', 1)[0]!.length + 1)])),
+    availability: txtValue(txt, 'availability') === 'draining' ? 'draining' : 'discovered',
+  };
 }
 
 /** The value of the first of these keys that is there, whatever its case. */
