@@ -32,7 +32,7 @@ const examples: Readonly<Record<string, Expectation>> = {
   failover: { stdout: [/Ada/, /^NO_NODES: .*no node can take the call.*127\.0\.0\.1:1.*; start a node/m] },
   fleet: { stdout: [/ready/, /Ada/, /(reply \d\s+){3}/, /(greeter-\d\s+){2}/, /Grace/] },
   infer: { network: true, stdout: ['256 dimensions', /\w+ \w+ \w+/] },
-  quickBuild: { etcd: true, stdout: [/registering/, /(found \d+\s+){2}/] },
+  quickBuild: { etcd: true, stdout: [/registered/, /(found \d+\s+){2}/] },
   registries: { etcd: true, stdout: [/registering/, 'found node-7 1.4.2', 'gone node-7'] },
   virtualTime: { stdout: ['a node that dies mid-turn gives its turn to the next', /^# fail 0$/m] },
 };

@@ -40,6 +40,7 @@ const { fleet, registration$ } = registerAndDiscover({
   transport: grpcTransport(),
 });
 const registration = registration$.subscribe(({ state }) => console.log(state));
+await firstValueFrom(registration$.pipe(filter(({ state }) => state === 'registered')));
 
 await using fromFile = createFleetFromConfig(path); // flare's TOML as it stands
 for (const each of [fleet, fromFile]) {
