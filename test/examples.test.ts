@@ -26,14 +26,14 @@ interface Expectation {
 }
 
 const examples: Readonly<Record<string, Expectation>> = {
-  aio: { stdout: ['Bearer true', /registering/, /Ada/] },
+  aio: { stdout: ['Bearer true', /registering[\s\S]*registered/, /Ada/] },
   balancer: { stdout: ['10.0.0.1:50051\n10.0.0.2:50051'] },
   batch: { stdout: ['250 of 1000', '1000 of 1000'] },
   failover: { stdout: [/Ada/, /^NO_NODES: .*no node can take the call.*127\.0\.0\.1:1.*; start a node/m] },
   fleet: { stdout: [/ready/, /Ada/, /(reply \d\s+){3}/, /(greeter-\d\s+){2}/, /Grace/] },
   infer: { network: true, stdout: ['256 dimensions', /\w+ \w+ \w+/] },
   quickBuild: { etcd: true, stdout: [/registered/, /(found \d+\s+){2}/] },
-  registries: { etcd: true, stdout: [/registering/, 'found node-7 1.4.2', 'gone node-7'] },
+  registries: { etcd: true, stdout: [/registered/, 'found node-7 1.4.2', 'gone node-7'] },
   virtualTime: { stdout: ['a node that dies mid-turn gives its turn to the next', /^# fail 0$/m] },
 };
 

@@ -1,5 +1,5 @@
 /** AIO, whole: the token, the registry, a heartbeat, and a fleet over it. */
-import { filter, firstValueFrom } from 'rxjs';
+import { filter, firstValueFrom, share } from 'rxjs';
 import { createClient } from 'rxfleet';
 import { createAioClient } from 'rxfleet/aio';
 import { Greeter } from '../../src/gen/demo/greeter_pb.js';
@@ -12,8 +12,9 @@ const [address] = process.env.RXFLEET_NODES!.split(',');
 await using aio = createAioClient({ registryAddr, clientKey, clientSecret, env: 'prod', pollMs: 500 });
 aio.auth.credential$.subscribe(({ scheme, expiresAt }) => console.log(scheme, expiresAt > Date.now())); // renewed in time
 
-const self$ = aio.registerSelf({ project: 'shop', service: 'greeter', address });
+const self$ = aio.registerSelf({ project: 'shop', service: 'greeter', address }).pipe(share());
 const self = self$.subscribe(({ state }) => console.log(state)); // kept alive; unsubscribe to withdraw
+await firstValueFrom(self$.pipe(filter(({ state }) => state === 'registered')));
 
 const fleet = aio.fleet({ project: 'shop', service: 'greeter' });
 await firstValueFrom(fleet.nodes$.pipe(filter((set) => set.size === 1)));

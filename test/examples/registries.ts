@@ -1,5 +1,5 @@
 /** The registries that you already run: register, find, select, withdraw. */
-import { filter, firstValueFrom, tap } from 'rxjs';
+import { filter, firstValueFrom, share } from 'rxjs';
 import { createFleet, whereTags, whereVersion } from 'rxfleet';
 import { etcd } from 'rxfleet/discovery/etcd';
 import { register } from 'rxfleet/registration';
@@ -22,9 +22,9 @@ fleet.changes$.subscribe(({ added, removed }) => {
 });
 
 const self = { id: 'node-7', service: 'thumbnails', namespace: 'flare', address, version: '1.4.2', tags: { gpu: '' } };
-const registration = register(self, etcdRegistry({ endpoints, layout: 'flare' }))
-  .pipe(tap(({ state }) => console.log(state)))
-  .subscribe();
+const registration$ = register(self, etcdRegistry({ endpoints, layout: 'flare' })).pipe(share());
+const registration = registration$.subscribe(({ state }) => console.log(state));
+await firstValueFrom(registration$.pipe(filter(({ state }) => state === 'registered')));
 
 await firstValueFrom(fleet.nodes$.pipe(filter((set) => set.size === 1)));
 registration.unsubscribe(); // withdrawn: the lease is revoked, the key is gone
