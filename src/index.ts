@@ -5,6 +5,7 @@ export { createNode, updateNode } from './core/node.js';
 export type {
   Availability,
   Compatibility,
+  Ejection,
   Health,
   Node,
   NodeFacts,
@@ -14,19 +15,24 @@ export type {
 } from './core/node.js';
 export { NodeSet } from './core/nodeSet.js';
 export type { NodeChanges, Staleness } from './core/nodeSet.js';
+export type { NodeOutcome } from './core/nodeOutcome.js';
 export type { NodeStats, Outcome } from './core/nodeStats.js';
+export type { LatencyWindow } from './core/latencyWindow.js';
+export type { LoadReport } from './core/loadReport.js';
 export type { Capability, TaskCapability } from './core/capability.js';
 export { isPending, isRoutable, whyNotRoutable } from './core/isRoutable.js';
 export { formatAddress, parseAddress } from './core/address.js';
 export type { Address } from './core/address.js';
 export { FleetError } from './core/fleetError.js';
-export type { Attempt, FleetErrorOptions } from './core/fleetError.js';
+export type { Attempt, Decision, FleetErrorOptions } from './core/fleetError.js';
 export { errorCodes } from './core/errorCodes.js';
 export type { Blame, FleetErrorCode, StatusName } from './core/errorCodes.js';
 export { exponentialBackoff } from './core/backoff.js';
 export type { Backoff, BackoffOptions } from './core/backoff.js';
 export { retryBudget } from './core/retryBudget.js';
 export type { RetryBudget, RetryBudgetOptions } from './core/retryBudget.js';
+export { retryThrottle } from './core/retryThrottle.js';
+export type { RetryThrottleOptions } from './core/retryThrottle.js';
 
 // discovery: where are the nodes?
 export type { Discovery, DiscoveryEvent, DiscoveryQuery } from './discovery/discovery.js';
@@ -65,6 +71,10 @@ export { tcpHealth } from './health/tcpHealth.js';
 export { healthOf } from './health/healthOf.js';
 export type { HealthChange } from './health/healthOf.js';
 export type { HealthCheck, HealthTarget, NodeHealth, Verdict } from './health/healthCheck.js';
+export type { Detector, DetectorPorts, EjectionBudgetOptions, Finding } from './health/ejections.js';
+export type { HealthChanged, HealthEvent, NodeEjected, NodeReadmitted, PanicChanged } from './health/healthEvent.js';
+export type { PanicOptions } from './health/panic.js';
+export type { SlowStartOptions } from './health/slowStart.js';
 
 // balancer: which one takes this call?
 export { roundRobin } from './balancer/roundRobin.js';
@@ -84,7 +94,17 @@ export type { ConsistentHashOptions } from './balancer/consistentHash.js';
 export { splitByWeight } from './balancer/splitByWeight.js';
 export type { SplitByWeightOptions } from './balancer/splitByWeight.js';
 export { pickerOf } from './balancer/pickerOf.js';
-export type { Balancer, NoPick, Pick, PickContext, Picker, Requirement, Why } from './balancer/picker.js';
+export type {
+  Balancer,
+  BalancerTraits,
+  Excluded,
+  NoPick,
+  Pick,
+  PickContext,
+  Picker,
+  Requirement,
+} from './balancer/picker.js';
+export type { Candidate, LeftOut, Obstacle, Refusal, Why } from './core/why.js';
 
 // transport: how do bytes reach it?
 export type {
@@ -106,9 +126,42 @@ export { rpc } from './core/rpc.js';
 export type { RpcContext } from './core/rpc.js';
 
 // call: what happens around one call?
-export { compose } from './call/middleware.js';
-export type { AnyMiddleware, Handler, Middleware } from './call/middleware.js';
-export type { AttemptContext, Call, CallInit, CallOptions, RetryOptions } from './call/call.js';
+export { compose, perAttempt } from './call/middleware.js';
+export type {
+  AnyAttemptMiddleware,
+  AnyMiddleware,
+  AttemptCall,
+  AttemptHandler,
+  AttemptLayer,
+  AttemptMiddleware,
+  Handler,
+  Layer,
+  Middleware,
+} from './call/middleware.js';
+export type { AttemptContext, Call, CallInfo, CallInit, CallOptions, StartAttempt } from './call/call.js';
+export type { RetryOptions } from './call/retryOptions.js';
+export type { RetryRefusal } from './call/retryVerdict.js';
+export type { HedgeOptions } from './call/hedgeOptions.js';
+export type { Continuation, Continuity, Resume, StallOptions } from './call/resume.js';
+export type { Barred, Entrant, Gate, GateEnd, NodeGate, Policy, PolicyPorts, RunningPolicy } from './call/policy.js';
+export type {
+  AttemptEnded,
+  AttemptReason,
+  AttemptStarted,
+  BreakerChanged,
+  BreakerState,
+  CallEnded,
+  CallEvent,
+  CallStarted,
+  DecisionMade,
+  Limited,
+  Resumed,
+  RetryRefused,
+  RetryScheduled,
+  Stalled,
+} from './call/callEvent.js';
+export type { AnswerSink } from './core/answerSink.js';
+export type { EventSink } from './core/eventSink.js';
 export type { Demand } from './core/demand.js';
 export { failover } from './call/failover.js';
 export { recover } from './call/recover.js';
@@ -125,4 +178,6 @@ export { createClient } from './client/client.js';
 export type { Client, ClientMethod } from './client/client.js';
 export { createPool } from './client/pool.js';
 export type { Pool, PoolClient, PoolOptions, UseOptions } from './client/pool.js';
-export type { CloseOptions, EngineOptions, LiveNodes, NodeOutcome } from './client/engine.js';
+export type { CloseOptions, EngineOptions, LiveNodes } from './client/engineOptions.js';
+export type { ConnectionChanged, DiscoveryHappened, FleetEvent } from './client/fleetEvent.js';
+export type { BalancerFigures, CallFigures, FleetSnapshot, NodeFigures, Quantiles } from './client/fleetSnapshot.js';

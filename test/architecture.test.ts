@@ -28,10 +28,11 @@ const heavy: Readonly<Record<string, readonly string[]>> = {
 const subscribers: Readonly<Record<string, readonly string[]>> = {
   'an operator written from scratch: unsubscribing from it ends what it subscribed to': [
     'balancer/splitByWeight.ts',
-    'call/attempt.ts',
+    'call/attemptRun.ts',
+    'call/callSurface.ts',
     'call/consume.ts',
-    'call/deadline.ts',
     'call/failover.ts',
+    'call/observedStart.ts',
     'call/recover.ts',
     'core/sendAll.ts',
     'discovery/cacheDiscovery.ts',
@@ -43,6 +44,7 @@ const subscribers: Readonly<Record<string, readonly string[]>> = {
     'discovery/mergeDiscovery.ts',
     'discovery/staticNodes.ts',
     'health/healthOf.ts',
+    'health/slowStart.ts',
     'lumen/assembleParts.ts',
     'lumen/cooldown.ts',
     'lumen/handshake.ts',
@@ -56,6 +58,7 @@ const subscribers: Readonly<Record<string, readonly string[]>> = {
     'auth/createCredentials/keyring.ts',
     'call/toAsyncIterable.ts',
     'client/engine.ts',
+    'client/pickers.ts',
     'discovery/cacheDiscovery/cacheWriter.ts',
     'discovery/mdns/group.ts',
     'lumen/balancerStats.ts',
@@ -124,6 +127,7 @@ const promisesAllowed: Readonly<Record<string, string>> = {
 /** Folders and files where real time is at home. */
 const clocksAllowed: Readonly<Record<string, string>> = {
   'discovery/mdns/socket.ts': 'a socket answers in a later turn of the event loop',
+  'core/stopwatch.ts': 'the one place where real latencies are measured, and only under the real scheduler',
 };
 const edges = ['transport', 'cli', 'testing'];
 

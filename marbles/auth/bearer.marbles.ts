@@ -26,7 +26,7 @@ function call(
   const handler = bearer(credentials, { header, scheduler: m.scheduler })(node);
   return handler(
     new Call<unknown, string>({
-      ...{ name: 'call', run: () => null as never, options, single: false, idempotent: false },
+      ...{ name: 'call', start: () => null as never, options, single: false, idempotent: false },
       ...{ startedAt: 0, demand: undefined },
     }),
   );
@@ -135,7 +135,7 @@ describe('bearer', () => {
     const credentials = createCredentials(staticCredential('key', { scheme: '' }), { scheduler: m.scheduler });
     const node: Handler<unknown> = (running) => m.cold('x|').pipe(tap(() => seen.push(running.metadata))) as never;
     const running = new Call<unknown, string>({
-      ...{ name: 'call', run: () => null as never, options: { metadata: { 'x-tenant': 't' } }, single: true },
+      ...{ name: 'call', start: () => null as never, options: { metadata: { 'x-tenant': 't' } }, single: true },
       ...{ idempotent: false, startedAt: 0, demand: undefined },
     });
     const call$ = bearer(credentials, { header: 'x-api-key', scheduler: m.scheduler })(node)(running);

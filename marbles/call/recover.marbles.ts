@@ -7,7 +7,7 @@ import { marble } from '../../src/testing/marble.js';
 
 const call = new Call<unknown, string>({
   name: 'call',
-  run: () => null as never,
+  start: () => null as never,
   options: {},
   single: false,
   idempotent: true,

@@ -1,43 +1,24 @@
-import { defer, type Observable } from 'rxjs';
-import { Call, type CallOptions } from '../../src/call/call.js';
-import type { Handler } from '../../src/call/middleware.js';
-import { retry } from '../../src/call/retry.js';
+import type { Observable } from 'rxjs';
 import { FleetError } from '../../src/core/fleetError.js';
-import { retryBudget, type RetryBudget } from '../../src/core/retryBudget.js';
+import { retryBudget } from '../../src/core/retryBudget.js';
 import { marble, type MarbleHelpers } from '../../src/testing/marble.js';
+import { drawnClient, failedAt, type DrawnCallOptions } from './drawnClient.js';
 
 const down = new FleetError('UNAVAILABLE', 'down');
 const refused = new FleetError('UNAVAILABLE', 'refused', { sent: false });
 const broken = new FleetError('INTERNAL', 'broken');
+const pushedBack = (ms: string) =>
+  new FleetError('UNAVAILABLE', 'down', { trailers: { 'grpc-retry-pushback-ms': ms } });
 
-interface Setting extends CallOptions {
-  readonly idempotent?: boolean;
-  readonly budget?: RetryBudget;
-  /** A node has failed already. */
-  readonly tried?: boolean;
-}
-
-/** The call whose attempts are the given sources in turn; waits are 2, 4, 8 … ms, without jitter. */
-function attempts({ scheduler }: MarbleHelpers, sources: readonly Observable<string>[], setting: Setting = {}) {
-  const { idempotent = true, tried = false, budget = retryBudget({ scheduler }), ...options } = setting;
-  let next = 0;
-  const handler = retry({ budget, scheduler, random: () => 0.5 })((() =>
-    defer(() => sources[next++]!)) as unknown as Handler<unknown>);
-  const call = new Call<unknown, string>({
-    name: 'call',
-    run: () => null as never,
-    options: { ...options, retry: options.retry ?? { initialBackoffMs: 2, maxAttempts: 3 } },
-    single: false,
-    idempotent,
-    startedAt: 0,
-    demand: undefined,
-  });
-  if (tried) call.failed({ node: 'x', address: 'x:1', code: 'UNAVAILABLE', message: 'down', durationMs: 0 });
-  return handler(call);
+/** A call whose attempts, on x, y, z in turn, are the given sources; waits are 2, 4, 8 … ms, without jitter. */
+function attempts(m: MarbleHelpers, sources: readonly Observable<string>[], options: DrawnCallOptions = {}) {
+  const [x, y, z] = ['x', 'y', 'z'];
+  const answers = Object.fromEntries(sources.slice(0, 3).map((source, i) => [[x, y, z][i]!, source]));
+  return drawnClient(m, answers).call(options);
 }
 
 describe('retry', () => {
-  marble('a failed attempt is followed by another after the backoff', (m) => {
+  marble('a failed attempt is followed by another, on another node, after the backoff', (m) => {
     const first = m.cold('-#', undefined, down);
     const second = m.cold('-a-b|');
     m.expectObservable(attempts(m, [first, second])).toBe('----a-b|');
@@ -56,24 +37,45 @@ describe('retry', () => {
     m.expectObservable(attempts(m, [m.cold('#', undefined, refused), m.cold('a|')])).toBe('a|');
   });
 
+  marble('one that never left does not count for maxAttempts', (m) => {
+    const retry = { maxAttempts: 1 };
+    m.expectObservable(attempts(m, [m.cold('#', undefined, refused), m.cold('a|')], { retry })).toBe('a|');
+  });
+
   marble('a stream that has spoken is not repeated: no token comes twice', (m) => {
     const second = m.cold('x|');
-    m.expectObservable(attempts(m, [m.cold('a-#', undefined, down), second])).toBe('a-#', undefined, down);
+    m.expectObservable(attempts(m, [m.cold('a-#', undefined, down), second])).toBe(
+      'a-#',
+      undefined,
+      failedAt(down, ['x', 2]),
+    );
     m.expectSubscriptions(second.subscriptions).toBe([]);
   });
 
   marble('a code that another try cannot mend passes at once', (m) => {
-    m.expectObservable(attempts(m, [m.cold('-#', undefined, broken), m.cold('x|')])).toBe('-#', undefined, broken);
+    m.expectObservable(attempts(m, [m.cold('-#', undefined, broken), m.cold('x|')])).toBe(
+      '-#',
+      undefined,
+      failedAt(broken, ['x', 1]),
+    );
   });
 
   marble('the attempts end where maxAttempts says, with the last error', (m) => {
     const dead = () => m.cold('#', undefined, down);
-    m.expectObservable(attempts(m, [dead(), dead(), dead(), m.cold('x|')])).toBe('------#', undefined, down);
+    m.expectObservable(attempts(m, [dead(), dead(), dead()])).toBe(
+      '------#',
+      undefined,
+      failedAt(down, ['x', 0], ['y', 0], ['z', 0]),
+    );
   });
 
   marble('a method that is not idempotent is not repeated once it was sent', (m) => {
     const first = m.cold('-#', undefined, down);
-    m.expectObservable(attempts(m, [first, m.cold('x|')], { idempotent: false })).toBe('-#', undefined, down);
+    m.expectObservable(attempts(m, [first, m.cold('x|')], { idempotent: false })).toBe(
+      '-#',
+      undefined,
+      failedAt(down, ['x', 1]),
+    );
   });
 
   marble('a method that is not idempotent is repeated when it surely never arrived', (m) => {
@@ -87,29 +89,56 @@ describe('retry', () => {
 
   marble('failover: false and retry: false repeat nothing', (m) => {
     const dead = () => m.cold('#', undefined, refused);
-    m.expectObservable(attempts(m, [dead(), m.cold('x|')], { failover: false })).toBe('#', undefined, refused);
-    m.expectObservable(attempts(m, [dead(), m.cold('x|')], { retry: false })).toBe('#', undefined, refused);
+    const error = failedAt(refused, ['x', 0]);
+    m.expectObservable(attempts(m, [dead(), m.cold('x|')], { failover: false })).toBe('#', undefined, error);
+    m.expectObservable(attempts(m, [dead(), m.cold('x|')], { retry: false })).toBe('#', undefined, error);
   });
 
   marble('a wait that would pass the deadline is not begun', (m) => {
     const first = m.cold('---#', undefined, down);
-    m.expectObservable(attempts(m, [first, m.cold('x|')], { deadlineMs: 5 })).toBe('---#', undefined, down);
+    m.expectObservable(attempts(m, [first, m.cold('x|')], { deadlineMs: 5 })).toBe(
+      '---#',
+      undefined,
+      failedAt(down, ['x', 3]),
+    );
+  });
+
+  marble('a node that says how long to wait is waited for so long', (m) => {
+    m.expectObservable(attempts(m, [m.cold('#', undefined, pushedBack('5')), m.cold('a|')])).toBe('-----a|');
+  });
+
+  marble('a node that asks for no more is left alone', (m) => {
+    for (const ms of ['-1', 'soon', '']) {
+      const error = pushedBack(ms);
+      m.expectObservable(attempts(m, [m.cold('#', undefined, error), m.cold('a|')])).toBe(
+        '#',
+        undefined,
+        failedAt(error, ['x', 0]),
+      );
+    }
+  });
+
+  marble('each attempt knows how many were before it', (m) => {
+    const dead = m.cold('#', undefined, down);
+    const client = drawnClient(m, { x: dead, y: m.cold('#', undefined, refused), z: m.cold('a|') });
+    m.expectObservable(client.call()).toBe('--a|');
+    m.flush();
+    expect(client.contexts.map(({ number, previous }) => [number, previous])).toEqual([
+      [1, 0],
+      [2, 1],
+      [3, 2],
+    ]);
   });
 
   marble('an exhausted budget lets the error pass', (m) => {
     const budget = retryBudget({ scheduler: m.scheduler, ratio: 0, minPerSecond: 0 });
-    m.expectObservable(attempts(m, [m.cold('#', undefined, down), m.cold('x|')], { budget })).toBe(
-      '#',
-      undefined,
-      down,
-    );
+    const { call } = drawnClient(m, { x: m.cold('#', undefined, down), y: m.cold('a|') }, { budget });
+    m.expectObservable(call()).toBe('#', undefined, failedAt(down, ['x', 0]));
   });
 
-  marble('when nobody is left to try, the error is what the last node said', (m) => {
-    const nobody = new FleetError('NO_NODES', 'nobody', { sent: false });
-    const first = defer(() => m.cold('#', undefined, down));
-    const none = m.cold('#', undefined, nobody);
-    m.expectObservable(attempts(m, [first, none, none], { tried: true })).toBe('------#', undefined, down);
+  marble('a node that was tried is asked again when nobody else is left', (m) => {
+    const { call } = drawnClient(m, { x: [m.cold('#', undefined, down), m.cold('a|')] });
+    m.expectObservable(call()).toBe('--a|');
   });
 
   marble('unsubscribing during the wait begins no further attempt', (m) => {
@@ -122,5 +151,31 @@ describe('retry', () => {
     m.expectObservable(attempts(m, [m.cold('-')])).toBe('-');
     m.expectObservable(attempts(m, [m.cold('--|')])).toBe('--|');
     m.expectObservable(attempts(m, [m.cold('a-a-a-a')])).toBe('a-a-a-a');
+  });
+
+  marble('why a call was not tried again is told', (m) => {
+    const reasons = (error: FleetError, options: DrawnCallOptions = {}) => {
+      const client = drawnClient(m, { x: m.cold('#', undefined, error), y: m.cold('#', undefined, error) });
+      m.expectObservable(client.call(options)).toBe('#', undefined, failedAt(error, ['x', 0]));
+      return client.events;
+    };
+    const refusals = [
+      reasons(broken),
+      reasons(down, { idempotent: false }),
+      reasons(down, { retry: { maxAttempts: 1 } }),
+      reasons(pushedBack('-1')),
+      reasons(down, { retry: false }),
+      reasons(down, { deadlineMs: 1, retry: { initialBackoffMs: 2 } }),
+    ];
+    m.flush();
+    const told = refusals.map((events) => events.find(({ type }) => type === 'retryRefused'));
+    expect(told.map((event) => event && 'reason' in event && event.reason)).toEqual([
+      'code',
+      'unsafe',
+      'attempts',
+      'pushback',
+      'off',
+      'deadline',
+    ]);
   });
 });

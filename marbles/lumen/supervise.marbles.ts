@@ -1,5 +1,5 @@
 import { BehaviorSubject, filter, map, tap, type Observable } from 'rxjs';
-import type { NodeOutcome } from '../../src/client/engine.js';
+import type { NodeOutcome } from '../../src/core/nodeOutcome.js';
 import type { Channel, ConnectivityState } from '../../src/core/channel.js';
 import { createNode, updateNode, type NodeState } from '../../src/core/node.js';
 import { NodeSet } from '../../src/core/nodeSet.js';

@@ -1,10 +1,11 @@
 /** Who of one snapshot may take a call, and the account of those who may not. */
 
-import { isPending, isRoutable, whyNotRoutable } from '../core/isRoutable.js';
+import { isPending, isRoutable, obstacleOf } from '../core/isRoutable.js';
 import type { Node } from '../core/node.js';
 import type { NodeSet } from '../core/nodeSet.js';
 import type { NodeStats, Outcome } from '../core/nodeStats.js';
-import type { NoPick, Pick, Requirement, Why } from './picker.js';
+import type { Candidate, LeftOut, Refusal, Why } from '../core/why.js';
+import type { Excluded, NoPick, Pick, Requirement } from './picker.js';
 
 /** Names of requirements come from callers: past this many, the oldest list is dropped and built again when asked for. */
 export const maxLists = 256;
@@ -28,31 +29,60 @@ export class Candidates {
   }
 
   /** True when somebody is left after the excluded. Looks at the nodes only when there are as many ids as nodes. */
-  hasOther(exclude: ReadonlySet<string>): boolean {
+  hasOther(exclude: Excluded): boolean {
     return exclude.size < this.nodes.length || this.nodes.some((node) => !exclude.has(node.id));
   }
 
-  noPick(exclude?: ReadonlySet<string>): NoPick {
+  noPick(exclude?: Excluded, strict = false): NoPick {
     this.pending ??= this.set.nodes.some((node) => isPending(node) && mayMatter(node, this.requires));
     const lacksTask = this.nodes.length === 0 && this.requires !== undefined && this.set.nodes.some(isRoutable);
-    return new Nobody(this, exclude, this.pending, lacksTask ? 'NO_NODE_FOR_TASK' : 'NO_NODES');
+    return new Nobody(this, exclude, strict, this.pending, lacksTask ? 'NO_NODE_FOR_TASK' : 'NO_NODES');
   }
 
-  /** The account of a pick: every node that could not take it, with its reason. */
-  why(chosen: Node | undefined, exclude: ReadonlySet<string> | undefined): Why {
+  /**
+   * The account of a pick: who could take it, and every node that could not, with its reason.
+   */
+  why(chosen: Node | undefined, exclude: Excluded | undefined, strict: boolean, ports?: PickPorts): Why {
     const { requires, strategy } = this;
-    const tried = exclude && this.hasOther(exclude) ? exclude : undefined;
-    const leftOut: { node: string; reason: string }[] = [];
+    const excluded = exclude && (strict || this.hasOther(exclude)) ? exclude : undefined;
+    const candidates: Candidate[] = [];
+    const leftOut: LeftOut[] = [];
+    let place = -1;
     for (const node of this.set.nodes) {
-      if (node === chosen) continue;
-      const reason =
-        whyNotRoutable(node) ??
-        (requires && !requires.test(node) ? `does not offer ${requires.name}` : undefined) ??
-        (tried?.has(node.id) ? 'tried already' : undefined);
-      if (reason !== undefined) leftOut.push({ node: node.id, reason });
+      if (node === this.nodes[place + 1]) place++;
+      const refusal =
+        node === chosen
+          ? undefined
+          : (obstacleOf(node) ??
+            (requires && !requires.test(node) ? lacking(requires) : undefined) ??
+            (excluded && refusalIn(excluded, node.id)));
+      if (refusal) {
+        leftOut.push({ node: node.id, ...refusal });
+        continue;
+      }
+      const score = this.nodes[place] === node ? ports?.scoreAt?.(place, this) : undefined;
+      candidates.push(score === undefined ? { node: node.id } : { node: node.id, score });
     }
-    return { strategy, candidates: this.set.size - leftOut.length, leftOut };
+    return { strategy, candidates, leftOut };
   }
+}
+
+/** A node does not offer what a call requires. */
+export function lacking({ name }: Requirement): Refusal {
+  return { obstacle: 'lacks', reason: `does not offer ${name}` };
+}
+
+const tried: Refusal = { obstacle: 'tried', reason: 'tried already' };
+
+/** Why a node is passed over, if it is. */
+export function refusalIn(exclude: Excluded, id: string): Refusal | undefined {
+  if ('get' in exclude) return exclude.get(id);
+  return exclude.has(id) ? tried : undefined;
+}
+
+/** As it is now: the caller's own grows with each attempt. */
+export function copyOf(exclude: Excluded): Excluded {
+  return 'get' in exclude ? new Map(exclude) : new Set(exclude);
 }
 
 /** The candidates of one set for each requirement, each list made when first asked for. */
@@ -91,15 +121,23 @@ export function forgetOldest(map: Map<string, unknown>): void {
   if (map.size >= maxLists) map.delete(map.keys().next().value!);
 }
 
-/** Told of each change of a node's in-flight count that a pick makes. */
-export type InFlightChanged = (node: Node, index: number) => void;
+/** Told of each change of a node's in-flight count that a pick makes; with the outcome, when it ended with one. */
+export type InFlightChanged = (node: Node, index: number, outcome: Outcome | undefined) => void;
+
+/** What a pick needs of its strategy. */
+export interface PickPorts {
+  readonly changed?: InFlightChanged | undefined;
+  /** What the strategy compares, of the node at a place of a list; undefined for a list that has changed since. */
+  scoreAt?(index: number, candidates: Candidates): number | undefined;
+}
 
 /** A pick as handed out: one object, no closure. */
 export class NodePick implements Pick {
   readonly node: Node;
   private readonly candidates: Candidates;
-  private readonly exclude: ReadonlySet<string> | undefined;
-  private readonly changed: InFlightChanged | undefined;
+  private readonly exclude: Excluded | undefined;
+  private readonly strict: boolean;
+  private readonly ports: PickPorts;
   /** Place of the node among the candidates; -1 once ended. */
   private index: number;
 
@@ -108,14 +146,16 @@ export class NodePick implements Pick {
     node: Node,
     index: number,
     candidates: Candidates,
-    exclude: ReadonlySet<string> | undefined,
-    changed: InFlightChanged | undefined,
+    exclude: Excluded | undefined,
+    strict: boolean,
+    ports: PickPorts,
   ) {
     this.node = node;
     this.index = index;
     this.candidates = candidates;
     this.exclude = exclude;
-    this.changed = changed;
+    this.strict = strict;
+    this.ports = ports;
   }
 
   end(outcome: Outcome): void {
@@ -123,11 +163,21 @@ export class NodePick implements Pick {
     if (index < 0) return;
     this.index = -1;
     this.node.stats.end(outcome);
-    if (this.changed !== undefined) this.changed(this.node, index);
+    const { changed } = this.ports;
+    if (changed !== undefined) changed(this.node, index, outcome);
+  }
+
+  release(): void {
+    const { index } = this;
+    if (index < 0) return;
+    this.index = -1;
+    this.node.stats.release();
+    const { changed } = this.ports;
+    if (changed !== undefined) changed(this.node, index, undefined);
   }
 
   get why(): Why {
-    return this.candidates.why(this.node, this.exclude);
+    return this.candidates.why(this.node, this.exclude, this.strict, this.ports);
   }
 }
 
@@ -136,22 +186,25 @@ class Nobody implements NoPick {
   readonly pending: boolean;
   readonly code: NoPick['code'];
   private readonly candidates: Candidates;
-  private readonly exclude: ReadonlySet<string> | undefined;
+  private readonly exclude: Excluded | undefined;
+  private readonly strict: boolean;
 
   constructor(
     candidates: Candidates,
-    exclude: ReadonlySet<string> | undefined,
+    exclude: Excluded | undefined,
+    strict: boolean,
     pending: boolean,
     code: NoPick['code'],
   ) {
     this.candidates = candidates;
     this.exclude = exclude;
+    this.strict = strict;
     this.pending = pending;
     this.code = code;
   }
 
   get why(): Why {
-    return this.candidates.why(undefined, this.exclude);
+    return this.candidates.why(undefined, this.exclude, this.strict);
   }
 }
 

@@ -4,7 +4,7 @@ import type { Node } from '../core/node.js';
 import { requireOption } from '../core/requireOption.js';
 import { HashRing, ringPoint } from './hashRing.js';
 import { mix32, murmur3 } from './murmur3.js';
-import type { Balancer, PickContext } from './picker.js';
+import type { Balancer, Excluded, PickContext } from './picker.js';
 import { sameWeights } from './sameWeights.js';
 import { balancerOf, type Chooser } from './strategy.js';
 
@@ -41,7 +41,10 @@ export function consistentHash(options: ConsistentHashOptions = {}): Balancer {
   const { virtualNodes = 100, random = Math.random } = options;
   const whole = Number.isInteger(virtualNodes) && virtualNodes >= 1 && virtualNodes <= 10_000;
   requireOption(whole, 'virtualNodes', 'a whole number from 1 to 10,000', virtualNodes);
-  return balancerOf('ring_hash_experimental', () => ({ chooser: () => new KeyedRing(virtualNodes, random) }));
+  return balancerOf('ring_hash_experimental', () => ({ chooser: () => new KeyedRing(virtualNodes, random) }), {
+    weights: true,
+    keys: true,
+  });
 }
 
 const maxPoints = 4 * 2 ** 20;
@@ -85,7 +88,7 @@ class KeyedRing implements Chooser {
     return index;
   }
 
-  chooseExcept(exclude: ReadonlySet<string>, { key }: PickContext): number {
+  chooseExcept(exclude: Excluded, { key }: PickContext): number {
     const { ring, indexOf, nodes } = this;
     for (let point = ring.at(this.hash(key)); ; point = point + 1 === ring.size ? 0 : point + 1) {
       const index = indexOf[ring.owners[point]!]!;

@@ -1,6 +1,7 @@
 /** A draw that passes over the nodes that were tried already. */
 
 import type { Node } from '../core/node.js';
+import type { Excluded } from './picker.js';
 
 /** After this many draws that hit an excluded node, the rest is looked through instead. */
 const draws = 8;
@@ -12,7 +13,7 @@ const draws = 8;
  */
 export function drawExcept(
   nodes: readonly Node[],
-  exclude: ReadonlySet<string>,
+  exclude: Excluded,
   draw: () => number,
   part: () => number,
   shareOf: (node: Node) => number,

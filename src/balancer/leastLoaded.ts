@@ -3,7 +3,7 @@
 import type { Node, NodeLoad } from '../core/node.js';
 import type { NodeStats } from '../core/nodeStats.js';
 import { LoadJournal } from './loadJournal.js';
-import type { Balancer } from './picker.js';
+import type { Balancer, Excluded } from './picker.js';
 import { sameWeights } from './sameWeights.js';
 import { balancerOf, type Chooser } from './strategy.js';
 import { WinnerTree } from './winnerTree.js';
@@ -40,10 +40,11 @@ export interface LeastLoadedOptions {
  */
 export function leastLoaded(options: LeastLoadedOptions = {}): Balancer {
   const { random } = options;
-  return balancerOf('least_loaded', () => {
+  const strategy = () => {
     const journal = new LoadJournal();
     return { chooser: () => new LoadOrder(journal, random), changed: journal.write };
-  });
+  };
+  return balancerOf('least_loaded', strategy, { weights: true });
 }
 
 const maxCharge = 32;
@@ -92,7 +93,7 @@ class LoadOrder implements Chooser {
     return index;
   }
 
-  chooseExcept(exclude: ReadonlySet<string>): number {
+  chooseExcept(exclude: Excluded): number {
     const { tree, nodes } = this;
     this.catchUp();
     const aside: number[] = [];
@@ -105,6 +106,11 @@ class LoadOrder implements Chooser {
     for (const back of aside) tree.set(back, this.score(back), tree.chosenAt[back]!);
     this.take(index);
     return index;
+  }
+
+  score(index: number, coming = 0): number {
+    const busy = this.stats[index]!.inFlight + coming + 1 + this.others[index]! + this.charges[index]!;
+    return busy * this.factors[index]!;
   }
 
   update(nodes: readonly Node[], stats: readonly NodeStats[]): void {
@@ -158,11 +164,6 @@ class LoadOrder implements Chooser {
     this.reports[index] = load;
     this.others[index] = atLeast0(load.queue) + Math.max(0, atLeast0(load.inFlight) - stats.inFlight);
     this.factors[index] = factorOf(load, weight);
-  }
-
-  private score(index: number, coming = 0): number {
-    const busy = this.stats[index]!.inFlight + coming + 1 + this.others[index]! + this.charges[index]!;
-    return busy * this.factors[index]!;
   }
 
   private take(index: number): void {

@@ -4,17 +4,33 @@ import type { OperatorFunction } from 'rxjs';
 import type { Node } from '../core/node.js';
 import type { NodeSet } from '../core/nodeSet.js';
 import type { Outcome } from '../core/nodeStats.js';
+import type { Refusal, Why } from '../core/why.js';
 
 /**
  * A strategy: from node sets to pickers. `nodes$.pipe(roundRobin())` yields a picker per set; what the strategy
  * remembers (whose turn it is, the ring) survives the sets, but not the subscription.
  */
-export type Balancer = OperatorFunction<NodeSet, Picker>;
+export interface Balancer extends OperatorFunction<NodeSet, Picker> {
+  /** What can be said of it before it picks. Default: nothing is known. */
+  readonly traits?: BalancerTraits;
+}
+
+/** What a strategy heeds, so that an option that would have no effect on it can be refused. */
+export interface BalancerTraits {
+  /** By its gRPC name where it has one, as in `why`. */
+  readonly name: string;
+  /** Whether the weights of nodes count. */
+  readonly weighted: boolean;
+  /** Whether equal keys of calls go to one node. */
+  readonly keyed: boolean;
+}
 
 /** Picks for the nodes of one snapshot. Replaced whenever the set changes. */
 export interface Picker {
   /** The snapshot it picks from. */
   readonly set: NodeSet;
+  /** The nodes that it may pick, where they are not all: only these are dialled. */
+  readonly reach?: NodeSet;
   /** Synchronous. A pick counts as in flight on its node until its `end`. */
   pick(context: PickContext): Pick | NoPick;
 }
@@ -25,9 +41,17 @@ export interface PickContext {
   readonly key?: string;
   /** What the node must offer, such as a task. */
   readonly requires?: Requirement;
-  /** Ids of nodes that were tried already: taken again only when nobody else is left. */
-  readonly exclude?: ReadonlySet<string>;
+  /**
+   * Nodes to pass over, such as those that were tried already: taken all the same when nobody else is left, unless
+   * `strict`.
+   */
+  readonly exclude?: Excluded;
+  /** Nobody is picked rather than a node of `exclude`. */
+  readonly strict?: boolean;
 }
+
+/** Ids of nodes, and for the account of the pick why each is passed over; a plain `Set` means that they were tried. */
+export type Excluded = ReadonlySet<string> | ReadonlyMap<string, Refusal>;
 
 /** A condition on nodes. Equal names mean equal conditions, so that pickers can keep the list of those who meet it. */
 export interface Requirement {
@@ -41,6 +65,8 @@ export interface Pick {
   readonly node: Node;
   /** Tells how it ended, exactly once; later calls do nothing. */
   end(outcome: Outcome): void;
+  /** The node is not used after all: the pick ends as if it had never been. */
+  release(): void;
   /** Why this one, and why not the others; computed when read. */
   readonly why: Why;
 }
@@ -53,14 +79,4 @@ export interface NoPick {
   /** `NO_NODE_FOR_TASK` when there are routable nodes but none meets the requirement. */
   readonly code: 'NO_NODES' | 'NO_NODE_FOR_TASK';
   readonly why: Why;
-}
-
-/** The account of one pick. */
-export interface Why {
-  /** The strategy, by its gRPC name where it has one. */
-  readonly strategy: string;
-  /** How many nodes could have taken the call. */
-  readonly candidates: number;
-  /** The others, each with its reason. */
-  readonly leftOut: readonly { readonly node: string; readonly reason: string }[];
 }

@@ -2,7 +2,7 @@
 
 import type { Node } from '../core/node.js';
 import type { NodeSet } from '../core/nodeSet.js';
-import { CandidateLists, NodePick } from './candidates.js';
+import { CandidateLists, copyOf, NodePick } from './candidates.js';
 import type { PickContext, Picker } from './picker.js';
 
 /**
@@ -28,16 +28,19 @@ export function pickerOf(
   return {
     set,
     pick(context) {
-      const { requires, exclude } = context;
+      const { requires, exclude, strict = false } = context;
       const candidates = lists.for(requires);
       if (candidates.nodes.length === 0) return candidates.noPick(exclude);
-      const tried = exclude?.size ? new Set(exclude) : undefined;
-      const offered =
-        tried && candidates.hasOther(tried) ? candidates.nodes.filter((node) => !tried.has(node.id)) : candidates.nodes;
+      const excluded = exclude?.size ? copyOf(exclude) : undefined;
+      const others = excluded && candidates.hasOther(excluded);
+      if (excluded && strict && !others) return candidates.noPick(excluded, strict);
+      const offered = others ? candidates.nodes.filter((node) => !excluded.has(node.id)) : candidates.nodes;
       const node = choose(offered, context);
-      if (!node) return candidates.noPick(tried);
+      if (!node) return candidates.noPick(excluded, strict);
       node.stats.begin();
-      return new NodePick(node, 0, candidates, tried, undefined);
+      return new NodePick(node, 0, candidates, excluded, strict, noPorts);
     },
   };
 }
+
+const noPorts = {};

@@ -3,7 +3,7 @@
 import type { Node } from '../core/node.js';
 import type { NodeStats } from '../core/nodeStats.js';
 import { drawExcept } from './drawExcept.js';
-import type { Balancer } from './picker.js';
+import type { Balancer, Excluded } from './picker.js';
 import { balancerOf, type Chooser } from './strategy.js';
 
 export interface PowerOfTwoOptions {
@@ -27,7 +27,7 @@ export interface PowerOfTwoOptions {
  */
 export function powerOfTwo(options: PowerOfTwoOptions = {}): Balancer {
   const { random = Math.random } = options;
-  return balancerOf('least_request_experimental', () => ({ chooser: () => new Duel(random) }));
+  return balancerOf('least_request_experimental', () => ({ chooser: () => new Duel(random) }), { weights: true });
 }
 
 const maxDoublings = 6;
@@ -61,12 +61,16 @@ class Duel implements Chooser {
     return this.better(first, other < first ? other : other + 1);
   }
 
-  chooseExcept(exclude: ReadonlySet<string>): number {
+  chooseExcept(exclude: Excluded): number {
     const first = this.draw(exclude);
     return this.better(first, this.draw(exclude));
   }
 
-  private draw(exclude: ReadonlySet<string>): number {
+  score(index: number): number {
+    return (this.stats[index]!.inFlight + 1) / this.weights[index]!;
+  }
+
+  private draw(exclude: Excluded): number {
     return drawExcept(
       this.nodes,
       exclude,

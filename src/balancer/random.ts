@@ -2,7 +2,7 @@
 
 import type { Node } from '../core/node.js';
 import { drawExcept } from './drawExcept.js';
-import type { Balancer } from './picker.js';
+import type { Balancer, Excluded } from './picker.js';
 import { balancerOf, type Chooser } from './strategy.js';
 
 export interface RandomOptions {
@@ -46,7 +46,7 @@ class Lot implements Chooser {
     return Math.floor(this.random() * this.size);
   }
 
-  chooseExcept(exclude: ReadonlySet<string>): number {
+  chooseExcept(exclude: Excluded): number {
     return drawExcept(
       this.nodes,
       exclude,

@@ -1,7 +1,7 @@
 /** Each routable node in its turn: even by count, whatever the calls cost. */
 
 import type { Node } from '../core/node.js';
-import type { Balancer } from './picker.js';
+import type { Balancer, Excluded } from './picker.js';
 import { balancerOf, type Chooser } from './strategy.js';
 import { carryTurn } from './turn.js';
 
@@ -53,7 +53,7 @@ class Rotation implements Chooser {
     return index;
   }
 
-  chooseExcept(exclude: ReadonlySet<string>): number {
+  chooseExcept(exclude: Excluded): number {
     let index = this.choose();
     while (exclude.has(this.nodes[index]!.id)) index = this.choose();
     return index;

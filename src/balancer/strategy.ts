@@ -4,8 +4,9 @@ import { defer, map } from 'rxjs';
 import type { Node } from '../core/node.js';
 import type { NodeSet } from '../core/nodeSet.js';
 import type { NodeStats } from '../core/nodeStats.js';
-import { CandidateLists, forgetOldest, NodePick, type Candidates, type InFlightChanged } from './candidates.js';
-import type { Balancer, NoPick, Pick, PickContext, Picker, Requirement } from './picker.js';
+import { CandidateLists, copyOf, forgetOldest, NodePick } from './candidates.js';
+import type { Candidates, InFlightChanged, PickPorts } from './candidates.js';
+import type { Balancer, BalancerTraits, Excluded, NoPick, Pick, PickContext, Picker, Requirement } from './picker.js';
 
 /**
  * Chooses from one list of candidates and remembers, from one form of the list to the next, what its strategy
@@ -17,13 +18,15 @@ export interface Chooser {
   /** Index of the node for a call. */
   choose(context: PickContext): number;
   /** The same, passing over the excluded ids; at least one node of the list is not excluded. */
-  chooseExcept(exclude: ReadonlySet<string>, context: PickContext): number;
+  chooseExcept(exclude: Excluded, context: PickContext): number;
+  /** What it compares, of the node at a place of the list, for the account of a pick. */
+  score?(index: number): number;
 }
 
 /** What a strategy is made of, for one subscription. */
 export interface Strategy {
   readonly chooser: () => Chooser;
-  /** Told after each pick and each end, by strategies that keep an order by load. */
+  /** Told after each pick and each end, for strategies that keep an order by load or learn from outcomes. */
   readonly changed?: InFlightChanged;
 }
 
@@ -32,29 +35,47 @@ export interface Strategy {
  * at the first pick: sets that nobody picks from cost nothing.
  *
  * @param name for `why`: the gRPC name of the policy where it has one.
+ * @param heeds what of nodes and calls counts for it. Default: nothing.
  */
-export function balancerOf(name: string, strategy: () => Strategy): Balancer {
-  return (set$) =>
+export function balancerOf(
+  name: string,
+  strategy: () => Strategy,
+  heeds: { readonly weights?: boolean; readonly keys?: boolean } = {},
+): Balancer {
+  const { weights = false, keys = false } = heeds;
+  return withTraits({ name, weighted: weights, keyed: keys }, (set$) =>
     defer(() => {
       const memory = new Memory(name, strategy());
       return set$.pipe(map((set) => new StrategyPicker(set, memory)));
-    });
+    }),
+  );
+}
+
+/** The balancer, with what can be said of it. */
+export function withTraits(traits: BalancerTraits, balancer: Balancer): Balancer {
+  return Object.assign((set$: Parameters<Balancer>[0]) => balancer(set$), { traits });
 }
 
 /** A chooser and the form of its list that it was last told. */
-class Seat {
+class Seat implements PickPorts {
   readonly chooser: Chooser;
+  readonly changed: InFlightChanged | undefined;
   told: Candidates | undefined = undefined;
 
-  constructor(chooser: Chooser) {
-    this.chooser = chooser;
+  constructor(strategy: Strategy) {
+    this.chooser = strategy.chooser();
+    this.changed = strategy.changed;
+  }
+
+  scoreAt(index: number, candidates: Candidates): number | undefined {
+    // Of a list that is no longer the latest nothing is known.
+    return this.told === candidates ? this.chooser.score?.(index) : undefined;
   }
 }
 
 /** What survives the sets of one subscription. */
 class Memory {
   readonly name: string;
-  readonly changed: InFlightChanged | undefined;
   private readonly strategy: Strategy;
   private all: Seat | undefined;
   private readonly seats = new Map<string, Seat>();
@@ -62,14 +83,13 @@ class Memory {
   constructor(name: string, strategy: Strategy) {
     this.name = name;
     this.strategy = strategy;
-    this.changed = strategy.changed;
   }
 
   seat(requires: Requirement | undefined): Seat {
-    if (!requires) return (this.all ??= new Seat(this.strategy.chooser()));
+    if (!requires) return (this.all ??= new Seat(this.strategy));
     let seat = this.seats.get(requires.name);
     if (!seat) {
-      seat = new Seat(this.strategy.chooser());
+      seat = new Seat(this.strategy);
       forgetOldest(this.seats);
       this.seats.set(requires.name, seat);
     }
@@ -80,7 +100,6 @@ class Memory {
 class StrategyPicker implements Picker {
   readonly set: NodeSet;
   private readonly memory: Memory;
-  private readonly changed: InFlightChanged | undefined;
   private lists: CandidateLists | undefined = undefined;
   // The list of the call before, since most calls are like the one before.
   private requires: Requirement | undefined = undefined;
@@ -90,7 +109,6 @@ class StrategyPicker implements Picker {
   constructor(set: NodeSet, memory: Memory) {
     this.set = set;
     this.memory = memory;
-    this.changed = memory.changed;
   }
 
   pick(context: PickContext): Pick | NoPick {
@@ -98,28 +116,21 @@ class StrategyPicker implements Picker {
     if (this.seat === undefined || requires !== this.requires) this.turnTo(requires);
     const candidates = this.candidates!;
     const seat = this.seat!;
-    const { nodes } = candidates;
     // Another picker of this subscription may have been asked in between.
     if (seat.told !== candidates) {
+      const { nodes } = candidates;
       if (nodes.length === 0) return candidates.noPick(exclude);
       seat.told = candidates;
       seat.chooser.update(nodes, candidates.stats);
     }
-    if (exclude === undefined || exclude.size === 0)
-      return this.begin(candidates, seat.chooser.choose(context), undefined);
-    const index = candidates.hasOther(exclude)
-      ? seat.chooser.chooseExcept(exclude, context)
-      : seat.chooser.choose(context);
-    // The caller's set grows with each attempt; the account is of this one.
-    return this.begin(candidates, index, new Set(exclude));
-  }
-
-  private begin(candidates: Candidates, index: number, exclude: ReadonlySet<string> | undefined): Pick {
-    const { changed } = this;
-    const node = candidates.nodes[index]!;
-    candidates.stats[index]!.begin();
-    if (changed !== undefined) changed(node, index);
-    return new NodePick(node, index, candidates, exclude, changed);
+    if (exclude === undefined || exclude.size === 0) {
+      return begin(candidates, seat, seat.chooser.choose(context), undefined, false);
+    }
+    const strict = context.strict === true;
+    const others = candidates.hasOther(exclude);
+    if (strict && !others) return candidates.noPick(copyOf(exclude), strict);
+    const index = others ? seat.chooser.chooseExcept(exclude, context) : seat.chooser.choose(context);
+    return begin(candidates, seat, index, copyOf(exclude), strict);
   }
 
   private turnTo(requires: Requirement | undefined): void {
@@ -128,4 +139,18 @@ class StrategyPicker implements Picker {
     this.candidates = this.lists.for(requires);
     this.seat = this.memory.seat(requires);
   }
+}
+
+function begin(
+  candidates: Candidates,
+  seat: Seat,
+  index: number,
+  exclude: Excluded | undefined,
+  strict: boolean,
+): Pick {
+  const { changed } = seat;
+  const node = candidates.nodes[index]!;
+  candidates.stats[index]!.begin();
+  if (changed !== undefined) changed(node, index, undefined);
+  return new NodePick(node, index, candidates, exclude, strict, seat);
 }

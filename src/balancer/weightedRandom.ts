@@ -3,7 +3,7 @@
 import type { Node } from '../core/node.js';
 import { aliasTable, type AliasTable } from './aliasTable.js';
 import { drawExcept } from './drawExcept.js';
-import type { Balancer } from './picker.js';
+import type { Balancer, Excluded } from './picker.js';
 import { sameWeights } from './sameWeights.js';
 import { balancerOf, type Chooser } from './strategy.js';
 
@@ -25,7 +25,7 @@ export interface WeightedRandomOptions {
  */
 export function weightedRandom(options: WeightedRandomOptions = {}): Balancer {
   const { random = Math.random } = options;
-  return balancerOf('weighted_random', () => ({ chooser: () => new WeightedLot(random) }));
+  return balancerOf('weighted_random', () => ({ chooser: () => new WeightedLot(random) }), { weights: true });
 }
 
 class WeightedLot implements Chooser {
@@ -50,7 +50,7 @@ class WeightedLot implements Chooser {
     return draw - column < keep[column]! ? column : alias[column]!;
   }
 
-  chooseExcept(exclude: ReadonlySet<string>): number {
+  chooseExcept(exclude: Excluded): number {
     return drawExcept(
       this.nodes,
       exclude,

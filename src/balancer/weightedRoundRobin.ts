@@ -3,7 +3,7 @@
 import type { Node } from '../core/node.js';
 import { drawExcept } from './drawExcept.js';
 import { FairTurns } from './fairTurns.js';
-import type { Balancer } from './picker.js';
+import type { Balancer, Excluded } from './picker.js';
 import { sameWeights } from './sameWeights.js';
 import { balancerOf, type Chooser } from './strategy.js';
 import { carryTurn } from './turn.js';
@@ -33,7 +33,7 @@ export interface WeightedRoundRobinOptions {
  */
 export function weightedRoundRobin(options: WeightedRoundRobinOptions = {}): Balancer {
   const { random } = options;
-  return balancerOf('weighted_round_robin', () => ({ chooser: () => new WeightedRotation(random) }));
+  return balancerOf('weighted_round_robin', () => ({ chooser: () => new WeightedRotation(random) }), { weights: true });
 }
 
 /** The nodes of one weight, or of weights that differ by less than twice. */
@@ -78,7 +78,7 @@ class WeightedRotation implements Chooser {
     }
   }
 
-  chooseExcept(exclude: ReadonlySet<string>): number {
+  chooseExcept(exclude: Excluded): number {
     return drawExcept(
       this.nodes,
       exclude,

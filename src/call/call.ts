@@ -1,13 +1,16 @@
 /** One call: what the user asked for, and what has become of it so far. */
 
-import type { Observable } from 'rxjs';
-import type { Requirement } from '../balancer/picker.js';
-import type { BackoffOptions } from '../core/backoff.js';
+import type { Unsubscribable } from 'rxjs';
+import type { Balancer, Requirement } from '../balancer/picker.js';
+import type { AnswerSink } from '../core/answerSink.js';
 import type { Demand } from '../core/demand.js';
-import type { FleetErrorCode } from '../core/errorCodes.js';
-import type { Attempt } from '../core/fleetError.js';
+import type { Attempt, Decision } from '../core/fleetError.js';
 import type { Metadata } from '../core/metadata.js';
 import type { Node } from '../core/node.js';
+import type { Refusal } from '../core/why.js';
+import type { HedgeOptions } from './hedgeOptions.js';
+import type { Continuation } from './resume.js';
+import type { RetryOptions } from './retryOptions.js';
 
 /** What a user may say of one call, or of all calls of a client. */
 export interface CallOptions {
@@ -27,8 +30,15 @@ export interface CallOptions {
   readonly key?: string;
   /** What a node must offer to get this call. */
   readonly requires?: Requirement;
+  /**
+   * What picks the node, in the place of the balancer of the client. What it remembers is kept for as long as the client
+   * lives, so make it once, outside the call. Default: the balancer of the client.
+   */
+  readonly balancer?: Balancer;
   /** When to try again before the first answer. `false`: never. */
   readonly retry?: RetryOptions | false;
+  /** When to send a second copy to another node, before the first has answered. Default: never. */
+  readonly hedge?: HedgeOptions | false;
   /**
    * May a second node get the call after the first failed? Default: when it is safe, that is when the method is marked
    * as idempotent or the request surely never arrived. `true`: also when the first may have done the work. `false`: never.
@@ -39,18 +49,37 @@ export interface CallOptions {
    * once. Default false. gRPC name: `wait_for_ready`.
    */
   readonly waitForReady?: boolean;
+  /** Where calls wait for a limiter, those with more come first, and those with less are sent away first. Default 0. */
+  readonly priority?: number;
+  /** What it costs, for limiters that count by it: `{ bytes: 4_096, tokens: 512 }`. Default: what the client knows by itself. */
+  readonly cost?: Readonly<Record<string, number>>;
 }
 
-/** Names and rules of gRFC A6. */
-export interface RetryOptions extends BackoffOptions {
-  /** Attempts in all, the first included. Default 3. */
-  readonly maxAttempts?: number;
-  /** Codes that another attempt may mend. Default `UNAVAILABLE`. */
-  readonly retryableCodes?: readonly FleetErrorCode[];
+/** What is known of a call by everybody who looks on. */
+export interface CallInfo {
+  /** Counts the calls of the process. */
+  readonly id: number;
+  /** For messages and metrics, such as `/demo.Greeter/SayHello`. */
+  readonly name: string;
+  readonly options: CallOptions;
+  /** When it began, in milliseconds since the epoch. */
+  readonly startedAt: number;
+  /** When it must be over, in milliseconds since the epoch; `Infinity` for never. */
+  readonly deadline: number;
+  /** What its attempts send: the headers of its options, and what a middleware has added. */
+  readonly metadata: Metadata | undefined;
+  /** The attempts that failed, in order. */
+  readonly attempts: readonly Attempt[];
+  /** What it costs in a unit, such as `bytes`; 0 when nobody knows. */
+  costIn(unit: string): number;
 }
 
-/** How a call runs on one connection. */
+/** One try on one node, as whoever runs it sees it. */
 export interface AttemptContext {
+  /** From 1. */
+  readonly number: number;
+  /** Attempts before this one that may have reached a node, as gRFC A6 counts them. */
+  readonly previous: number;
   readonly node: Node;
   /** When the call must be over, in milliseconds since the epoch; `Infinity` for never. */
   readonly deadline: number;
@@ -59,63 +88,104 @@ export interface AttemptContext {
   readonly demand: Demand | undefined;
 }
 
+/** Starts one try on one connection; unsubscribing cancels it. `observedStart` makes one of an Observable. */
+export type StartAttempt<C, R> = (connection: C, attempt: AttemptContext, sink: AnswerSink<R>) => Unsubscribable;
+
 export interface CallInit<C, R> {
   /** For messages and metrics, such as `/demo.Greeter/SayHello`. */
   readonly name: string;
-  /** One try on one connection; cold. */
-  readonly run: (connection: C, attempt: AttemptContext) => Observable<R>;
+  readonly start: StartAttempt<C, R>;
   readonly options: CallOptions;
   /** True when it has exactly one answer, whose arrival means success. */
   readonly single: boolean;
   /** True when running it twice does no harm. */
   readonly idempotent: boolean;
   readonly startedAt: number;
+  /** When it began, on the stopwatch by which latencies are measured. Default: `startedAt`. */
+  readonly begunAt?: number;
   readonly demand: Demand | undefined;
+  /** How it goes on after a break, once it has spoken. Default: not at all. */
+  readonly continuation?: Continuation<R> | undefined;
+  /** What it costs where its options do not say. */
+  readonly costIn?: ((unit: string) => number) | undefined;
 }
 
+let calls = 0;
+
 /** One subscription of one call, as middlewares see it: the request does not change, but for its metadata; the account of it grows. */
-export class Call<C, R> {
+export class Call<C, R> implements CallInfo {
+  readonly id = ++calls;
   readonly name: string;
-  readonly run: (connection: C, attempt: AttemptContext) => Observable<R>;
+  readonly start: StartAttempt<C, R>;
   readonly options: CallOptions;
   readonly single: boolean;
   readonly idempotent: boolean;
   readonly startedAt: number;
-  /** When it must be over, in milliseconds since the epoch; `Infinity` for never. */
+  /** When it began, on the stopwatch by which latencies are measured. */
+  readonly begunAt: number;
   readonly deadline: number;
   readonly demand: Demand | undefined;
+  readonly continuation: Continuation<R> | undefined;
   /** Set once the deadline has passed. */
   expired = false;
+  /** How often a node was asked for. */
+  picks = 0;
+  /** Readings of the stopwatch: at the first answer, and at the end of the last attempt; 0 before. */
+  firstAnswerAt = 0;
+  endedAt = 0;
   /** What the attempts from now on send: those of the options, and what a middleware adds, such as a credential. */
   metadata: Metadata | undefined;
-  #attempts: Attempt[] | undefined;
-  #tried: Set<string> | undefined;
+  private readonly costOf: ((unit: string) => number) | undefined;
+  private failures: Attempt[] | undefined = undefined;
+  private nodes: Map<string, Refusal> | undefined = undefined;
+  private accounts: (() => Decision)[] | undefined = undefined;
 
   constructor(init: CallInit<C, R>) {
+    const { options, startedAt, single } = init;
     this.name = init.name;
-    this.run = init.run;
-    this.options = init.options;
-    this.metadata = init.options.metadata;
-    this.single = init.single;
+    this.start = init.start;
+    this.options = options;
+    this.single = single;
     this.idempotent = init.idempotent;
-    this.startedAt = init.startedAt;
-    this.deadline = init.startedAt + (init.options.deadlineMs ?? (init.single ? 30_000 : Infinity));
+    this.startedAt = startedAt;
+    this.begunAt = init.begunAt ?? startedAt;
+    this.deadline = startedAt + (options.deadlineMs ?? (single ? 30_000 : Infinity));
     this.demand = init.demand;
+    this.continuation = init.continuation;
+    this.metadata = options.metadata;
+    this.costOf = init.costIn;
   }
 
-  /** The attempts that failed, in order. */
   get attempts(): readonly Attempt[] {
-    return this.#attempts ?? [];
+    return this.failures ?? none;
   }
 
-  /** The nodes that failed, which the next attempt avoids. */
-  get tried(): ReadonlySet<string> | undefined {
-    return this.#tried;
+  /** The nodes that failed or were asked already, which the next attempt avoids. */
+  get tried(): ReadonlyMap<string, Refusal> | undefined {
+    return this.nodes;
+  }
+
+  /** The accounts of its picks that failed, for its error. */
+  get decisions(): readonly (() => Decision)[] {
+    return this.accounts ?? none;
+  }
+
+  costIn(unit: string): number {
+    return this.options.cost?.[unit] ?? this.costOf?.(unit) ?? 0;
   }
 
   /** Enters a failed attempt. */
-  failed(attempt: Attempt): void {
-    (this.#attempts ??= []).push(attempt);
-    (this.#tried ??= new Set()).add(attempt.node);
+  failed(attempt: Attempt, decision?: () => Decision): void {
+    (this.failures ??= []).push(attempt);
+    if (decision) (this.accounts ??= []).push(decision);
+    this.avoid(attempt.node);
+  }
+
+  /** The next attempt goes to another node, as long as there is one. */
+  avoid(node: string): void {
+    (this.nodes ??= new Map()).set(node, tried);
   }
 }
+
+const none: readonly never[] = Object.freeze([]);
+const tried: Refusal = { obstacle: 'tried', reason: 'tried already' };

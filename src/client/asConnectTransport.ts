@@ -14,6 +14,9 @@ import type { Caller, CallSpec } from './callSpec.js';
 const nearest: Partial<Record<FleetErrorCode, (typeof grpcStatusNames)[number]>> = {
   NO_NODES: 'UNAVAILABLE',
   NO_NODE_FOR_TASK: 'UNIMPLEMENTED',
+  CIRCUIT_OPEN: 'UNAVAILABLE',
+  RATE_LIMITED: 'RESOURCE_EXHAUSTED',
+  CONCURRENCY_LIMITED: 'RESOURCE_EXHAUSTED',
   BAD_RESPONSE: 'INTERNAL',
   BAD_SCHEMA: 'INTERNAL',
   INVALID_OPTION: 'INVALID_ARGUMENT',

@@ -3,95 +3,52 @@
  * is held per node. A fleet is an engine of channels; a pool is an engine of anything.
  */
 
-import { Observable, Subject, asyncScheduler, type BehaviorSubject, type SchedulerLike } from 'rxjs';
-import type { Balancer, Picker } from '../balancer/picker.js';
+import {
+  asyncScheduler,
+  auditTime,
+  filter,
+  interval,
+  map,
+  merge,
+  Observable,
+  of,
+  ReplaySubject,
+  share,
+  Subject,
+  Subscription,
+  takeUntil,
+  type SchedulerLike,
+} from 'rxjs';
 import { roundRobin } from '../balancer/roundRobin.js';
-import { attempt } from '../call/attempt.js';
-import { Call, type AttemptContext, type CallOptions } from '../call/call.js';
-import { deadline } from '../call/deadline.js';
-import { compose, type Handler, type Middleware } from '../call/middleware.js';
-import { recover } from '../call/recover.js';
-import { checkRetryOptions, retry } from '../call/retry.js';
-import type { Connection } from '../core/channel.js';
+import { Call } from '../call/call.js';
+import { CallMeter } from '../call/callMeter.js';
+import { CallSurface, type SurfacePorts } from '../call/callSurface.js';
+import { compose } from '../call/middleware.js';
+import { pipeline } from '../call/pipeline.js';
+import type { Connection, ConnectivityState } from '../core/channel.js';
+import { stopwatchOf } from '../core/stopwatch.js';
 import { deadlineWheel } from '../core/deadlineWheel.js';
 import { currentDemand } from '../core/demand.js';
 import { FleetError } from '../core/fleetError.js';
-import type { Node, NodeState } from '../core/node.js';
-import type { NodeChanges, NodeSet } from '../core/nodeSet.js';
-import type { Outcome } from '../core/nodeStats.js';
+import type { LoadReport } from '../core/loadReport.js';
+import type { Metadata } from '../core/metadata.js';
+import type { Node } from '../core/node.js';
+import type { NodeOutcome } from '../core/nodeOutcome.js';
 import { requireOption } from '../core/requireOption.js';
-import { retryBudget, type RetryBudgetOptions } from '../core/retryBudget.js';
-import type { Discovery, DiscoveryEvent } from '../discovery/discovery.js';
+import { retryBudget } from '../core/retryBudget.js';
+import { retryThrottle } from '../core/retryThrottle.js';
+import { ejections } from '../health/ejections.js';
 import type { HealthTarget, NodeHealth } from '../health/healthCheck.js';
 import { healthOf } from '../health/healthOf.js';
+import { panic } from '../health/panic.js';
+import { slowStart } from '../health/slowStart.js';
 import { createNodeDirectory } from '../nodes/nodeDirectory.js';
-import { channelPool, type ChannelPoolOptions } from '../transport/channelPool.js';
-
-/** What fleets and pools have in common. */
-export interface EngineOptions<C> {
-  /** The name under which discovery looks for the nodes. */
-  readonly service?: string;
-  readonly namespace?: string;
-  readonly discovery: Discovery;
-  /** Default `roundRobin()`. */
-  readonly balancer?: Balancer;
-  /** How connections are kept: idle and lifetime limits, draining, eager or lazy. */
-  readonly connections?: ChannelPoolOptions;
-  /** Defaults for every call. */
-  readonly calls?: CallOptions;
-  /** Around every call, the first outermost. */
-  readonly use?: readonly Middleware<C>[];
-  /** The one budget for all retries of this client. Default 20 % of the calls and 10 a second. */
-  readonly retryBudget?: RetryBudgetOptions;
-  /** What is assumed of a node that has just been discovered. */
-  readonly initialState?: Partial<NodeState>;
-  /** Told of what discovery skipped or survived. */
-  readonly onDiscoveryEvent?: (event: DiscoveryEvent) => void;
-  /** Default `asyncScheduler`. */
-  readonly scheduler?: SchedulerLike;
-  /** Default `Math.random`. */
-  readonly random?: () => number;
-}
-
-/** How one attempt ended, and on which node. */
-export interface NodeOutcome {
-  readonly node: Node;
-  readonly outcome: Outcome;
-}
-
-/** What both a fleet and a pool let their users see. */
-export interface LiveNodes {
-  /** The world now, then each change; starts empty and `stale` until discovery has spoken. */
-  readonly nodes$: BehaviorSubject<NodeSet>;
-  /** What each new snapshot changed. */
-  readonly changes$: Observable<NodeChanges>;
-  /** One node as it is, then each new form of it. */
-  node$(id: string): Observable<Node>;
-  /** Each attempt, as it ends. */
-  readonly outcomes$: Observable<NodeOutcome>;
-  /** Joins what was found out of a node into the next snapshot. */
-  annotate(id: string, state: Partial<NodeState>): void;
-  /**
-   * Takes no new calls, waits for those in flight, up to `drainMs` (default 5,000), then ends everything: discovery,
-   * health checks, connections. Resolves when all is gone.
-   */
-  close(options?: CloseOptions): Promise<void>;
-  [Symbol.asyncDispose](): Promise<void>;
-}
-
-export interface CloseOptions {
-  /** How long calls in flight may go on, in milliseconds. Default 5,000; 0 cancels them at once. */
-  readonly drainMs?: number;
-}
-
-/** A call as the engine runs it. */
-export interface EngineCall<C, R> {
-  readonly name: string;
-  readonly run: (connection: C, attempt: AttemptContext) => Observable<R>;
-  readonly options?: CallOptions | undefined;
-  readonly single: boolean;
-  readonly idempotent: boolean;
-}
+import { channelPool } from '../transport/channelPool.js';
+import { checkCallOptions, type EngineCall, type EngineOptions, type LiveNodes } from './engineOptions.js';
+import type { FleetEvent } from './fleetEvent.js';
+import { fleetSnapshot } from './fleetSnapshot.js';
+import { layersOf, startPolicies } from './layers.js';
+import { Pickers } from './pickers.js';
 
 export interface Engine<C> extends LiveNodes {
   /** Cold: each subscription is a call. */
@@ -100,99 +57,170 @@ export interface Engine<C> extends LiveNodes {
   connection(id: string): C | undefined;
 }
 
-/** Starts an engine; `open` makes the connection to a node, `health` watches it. */
+/** What kind of thing is held per node. */
+export interface EngineKind<C extends Connection> {
+  /** Makes the connection to a node. */
+  readonly open: (node: Node) => C;
+  /** Watches it. */
+  readonly health?: ((target: HealthTarget<C>) => Observable<NodeHealth>) | undefined;
+  /** What trailers say of the load of their node. */
+  readonly loadOf?: ((trailers: Metadata) => LoadReport | undefined) | undefined;
+}
+
 export function createEngine<C extends Connection>(
   options: EngineOptions<C>,
-  open: (node: Node) => C,
-  health?: (target: HealthTarget<C>) => Observable<NodeHealth>,
+  { open, health, loadOf = () => undefined }: EngineKind<C>,
 ): Engine<C> {
   const { scheduler = asyncScheduler, random = Math.random, service = '', namespace } = options;
-  const { calls = {}, use = [], balancer = roundRobin() } = options;
+  const { calls = {}, use = [], balancer = roundRobin(), onDiscoveryEvent } = options;
   checkCallOptions(calls);
+  const layers = layersOf(use);
+  const heedsWeights = balancer.traits?.weighted ?? true;
+  requireOption(
+    !options.slowStart || heedsWeights,
+    'slowStart',
+    'used with a balancer that heeds weights',
+    balancer.traits?.name,
+  );
 
-  const reconfirm$ = new Subject<string>();
+  const now = () => scheduler.now();
+  const clock = stopwatchOf(scheduler);
+  const events = new Subject<FleetEvent>();
   const outcomes$ = new Subject<NodeOutcome>();
-  const picker$ = new Subject<Picker>();
+  const reconfirm$ = new Subject<string>();
+  const closed$ = new Subject<void>();
   const idle$ = new Subject<void>();
+  const life = new Subscription();
+
   const wheel = deadlineWheel(scheduler);
-  const budget = retryBudget({ scheduler, ...options.retryBudget });
+  const budgeted = retryBudget({ scheduler, ...options.retryBudget });
+  const budget = options.retryThrottling ? retryThrottle(budgeted, options.retryThrottling) : budgeted;
+  const meter = new CallMeter(clock);
   const connections = channelPool<C>({ scheduler, random, ...options.connections, open });
-  const query = { service, namespace, reconfirm$, onEvent: options.onDiscoveryEvent, scheduler, random };
+  const onEvent: EngineOptions<C>['onDiscoveryEvent'] = (event) => {
+    onDiscoveryEvent?.(event);
+    if (events.observed) events.next({ type: 'discovery', at: now(), event });
+  };
+  const query = { service, namespace, reconfirm$, onEvent, scheduler, random };
   const directory = createNodeDirectory(options.discovery(query), { initialState: options.initialState });
   const { nodes$ } = directory;
+  const nodes = () => nodes$.value;
+  const annotations = {
+    eject: directory.eject,
+    readmit: directory.readmit,
+  };
 
-  let picker: Picker;
+  const policies = startPolicies(layers.policies, { scheduler, random, clock, events, nodes, ...annotations });
+  const pickers = new Pickers(pickable(), balancer);
+  life.add(nodes$.subscribe({ next: (set) => connections.follow(pickers.reach(set)), error: () => undefined }));
+  life.add(
+    connections.states$.subscribe(({ id, availability, reason }) =>
+      directory.annotate(id, { availability, availabilityReason: reason }),
+    ),
+  );
+  life.add(watchHealth());
+  const ejecting = { outcomes$, nodes$, nodes, events, scheduler, random, ...annotations };
+  life.add(
+    ejections(options.eject ?? [], options.ejectionBudget ?? {}, ejecting).subscribe({ error: () => undefined }),
+  );
+  life.add(directory.changes$.subscribe({ next: ({ removed }) => forget(removed), error: () => undefined }));
+
   let inFlight = 0;
   let closing: Promise<void> | undefined;
-  let failure: FleetError | undefined;
 
-  const pickers = nodes$.pipe(balancer).subscribe({
-    next: (next) => {
-      picker = next;
-      picker$.next(next);
+  const ports: SurfacePorts<C> = {
+    picker: (other) => pickers.now(other),
+    picker$: (other) => pickers.changes(other),
+    acquire: (node) => connections.acquire(node),
+    ended(node, outcome) {
+      if (outcome.blame === 'network') reconfirm$.next(node.id);
+      if (outcomes$.observed) outcomes$.next({ node, outcome });
     },
-    error: (error: unknown) => {
-      failure = FleetError.from(error, 'DISCOVERY_FAILED');
-      picker$.error(failure);
+    loadOf,
+    gates: policies.gates,
+    nodeGates: policies.nodeGates,
+    around: layers.attemptMiddlewares.length ? (innermost) => compose(layers.attemptMiddlewares, innermost) : undefined,
+    ...{ budget, meter, events, wheel, scheduler, now, clock, random },
+    handler: undefined,
+    finished() {
+      if (--inFlight === 0) idle$.next();
     },
-  });
-  const states = connections.states$.subscribe(({ id, availability, reason }) =>
-    directory.annotate(id, { availability, availabilityReason: reason }),
-  );
-  const follower = nodes$.subscribe({ next: (set) => connections.follow(set), error: () => undefined });
-  const targetOf = (node: Node): HealthTarget<C> | undefined => {
-    const channel = connections.get(node.id);
-    return channel && { node, channel };
   };
-  const checks =
-    health &&
-    healthOf(nodes$, targetOf, health).subscribe({
+  const surface: SurfacePorts<C> = layers.middlewares.length
+    ? { ...ports, handler: compose(layers.middlewares, pipeline(ports)) }
+    : ports;
+
+  /** The nodes as the balancers see them. */
+  function pickable(): Observable<ReturnType<typeof nodes>> {
+    const { panic: panicking, slowStart: warming } = options;
+    if (!panicking && !warming) return nodes$;
+    const calm = panicking ? nodes$.pipe(panic(panicking, { events, scheduler })) : nodes$;
+    const warm = warming ? calm.pipe(slowStart(warming, { scheduler })) : calm;
+    return warm.pipe(share({ connector: () => new ReplaySubject(1) }));
+  }
+
+  function watchHealth(): Subscription {
+    if (!health) return Subscription.EMPTY;
+    const targetOf = (node: Node): HealthTarget<C> | undefined => {
+      const channel = connections.get(node.id);
+      return channel && { node, channel };
+    };
+    return healthOf(nodes$, targetOf, health).subscribe({
       next: ({ id, health: found, reason }) => directory.annotate(id, { health: found, healthReason: reason }),
       error: () => undefined,
     });
+  }
 
-  const handler: Handler<C> = compose<C>(
-    [...(use.length ? [recover(), ...use] : []), deadline(wheel), retry({ budget, scheduler, random })],
-    attempt<C>({
-      picker: () => picker,
-      picker$,
-      acquire: (node) => connections.acquire(node),
-      ended: (node, outcome) => {
-        if (outcome.blame === 'network') reconfirm$.next(node.id);
-        if (outcomes$.observed) outcomes$.next({ node, outcome });
-      },
-      wheel,
-      now: () => scheduler.now(),
-    }),
-  );
+  function forget(removed: readonly Node[]): void {
+    for (const { id } of removed) for (const policy of policies.running) policy.forget?.(id);
+  }
 
-  const finished = () => {
-    if (--inFlight === 0) idle$.next();
-  };
+  const snapshot = () => fleetSnapshot({ meter, nodes, traits: balancer.traits, budget, policies, now, clock });
+  const endings$ = events.pipe(filter(({ type }) => type === 'callEnded'));
 
   return {
     nodes$,
     changes$: directory.changes$,
     node$: (id) => directory.node$(id),
+    events$: merge(events, stateEvents(directory, connections, scheduler)).pipe(takeUntil(closed$)),
     outcomes$,
+    decisions$: events.pipe(filter((event) => event.type === 'decision')),
+    metrics$: merge(of(undefined), endings$.pipe(auditTime(100, scheduler)), interval(1_000, scheduler)).pipe(
+      map(snapshot),
+      takeUntil(closed$),
+    ),
+    snapshot,
     annotate: (id, state) => directory.annotate(id, state),
+    eject: (id, ejection) => directory.eject(id, ejection),
+    readmit: (id, by) => directory.readmit(id, by),
     connection: (id) => connections.get(id),
 
-    call({ name, run, options: own, single, idempotent }) {
+    call({ name, begin, options: own, single, idempotent, costIn }) {
       if (own) checkCallOptions(own);
-      const merged = own ? { ...calls, ...own } : calls;
+      const merged = own ? (plain(calls) ? own : { ...calls, ...own }) : calls;
       return new Observable((subscriber) => {
+        const failure = pickers.failure;
         if (closing || failure) {
           subscriber.error(failure ?? new FleetError('CLOSED', `${name}: the client was closed`));
           return undefined;
         }
         inFlight++;
-        subscriber.add(finished);
-        const startedAt = scheduler.now();
-        const demand = currentDemand();
-        return handler(new Call({ name, run, options: merged, single, idempotent, startedAt, demand })).subscribe(
-          subscriber,
-        );
+        const { start, continuation } = begin();
+        const call = new Call({
+          name,
+          start,
+          options: merged,
+          single,
+          idempotent,
+          startedAt: scheduler.now(),
+          begunAt: clock(),
+          demand: currentDemand(),
+          continuation,
+          costIn,
+        });
+        const running = new CallSurface(call, surface, subscriber);
+        running.start();
+        return running;
       });
     },
 
@@ -200,14 +228,14 @@ export function createEngine<C extends Connection>(
       closing ??= (async () => {
         const { drainMs = 5_000 } = closeOptions;
         if (inFlight > 0 && drainMs > 0) await idleWithin(idle$, drainMs, scheduler);
-        checks?.unsubscribe();
-        picker$.complete();
-        pickers.unsubscribe();
-        follower.unsubscribe();
-        states.unsubscribe();
+        pickers.close();
+        life.unsubscribe();
+        for (const policy of policies.running) policy.close();
         directory.close();
         outcomes$.complete();
         connections.close();
+        closed$.next();
+        events.complete();
       })();
       return closing;
     },
@@ -215,6 +243,56 @@ export function createEngine<C extends Connection>(
       await this.close();
     },
   };
+}
+
+/** What an engine lets its users see, to be shown by what is built on it. */
+export function liveNodesOf<C>(engine: Engine<C>): LiveNodes {
+  const { call: _call, connection: _connection, ...live } = engine;
+  return { ...live, [Symbol.asyncDispose]: () => engine.close() };
+}
+
+/** Changes of connections and of health, told only to those who listen. */
+function stateEvents<C extends Connection>(
+  directory: ReturnType<typeof createNodeDirectory>,
+  connections: ReturnType<typeof channelPool<C>>,
+  scheduler: SchedulerLike,
+): Observable<FleetEvent> {
+  return new Observable((subscriber) => {
+    const states = new Map<string, ConnectivityState>();
+    const known = new Map(directory.nodes$.value.nodes.map((node) => [node.id, node.health]));
+    subscriber.add(
+      connections.states$.subscribe(({ id: node, state: to, reason }) => {
+        const from = states.get(node) ?? 'IDLE';
+        if (from === to) return;
+        states.set(node, to);
+        subscriber.next({ type: 'connectionChanged', at: scheduler.now(), node, from, to, reason });
+      }),
+    );
+    subscriber.add(
+      directory.changes$.subscribe({
+        next: ({ added, updated, removed }) => {
+          for (const { id } of removed) {
+            known.delete(id);
+            states.delete(id);
+          }
+          for (const node of added) known.set(node.id, node.health);
+          for (const node of updated) {
+            const from = known.get(node.id) ?? 'unknown';
+            if (from === node.health) continue;
+            known.set(node.id, node.health);
+            const { health: to, healthReason: reason } = node;
+            subscriber.next({ type: 'healthChanged', at: scheduler.now(), node, from, to, reason });
+          }
+        },
+        error: () => undefined,
+      }),
+    );
+  });
+}
+
+function plain(options: object): boolean {
+  for (const _ in options) return false;
+  return true;
 }
 
 function idleWithin(idle$: Observable<void>, ms: number, scheduler: SchedulerLike): Promise<void> {
@@ -227,16 +305,4 @@ function idleWithin(idle$: Observable<void>, ms: number, scheduler: SchedulerLik
       resolve();
     }
   });
-}
-
-/** Refuses senseless call options where they are given. */
-function checkCallOptions({ deadlineMs, firstResponseTimeoutMs, retry }: CallOptions): void {
-  requireOption(deadlineMs === undefined || deadlineMs > 0, 'deadlineMs', 'above 0', deadlineMs);
-  requireOption(
-    firstResponseTimeoutMs === undefined || firstResponseTimeoutMs > 0,
-    'firstResponseTimeoutMs',
-    'above 0',
-    firstResponseTimeoutMs,
-  );
-  checkRetryOptions(retry);
 }

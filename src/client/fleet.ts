@@ -2,13 +2,16 @@
 
 import type { Transport as ConnectTransport } from '@connectrpc/connect';
 import type { Observable } from 'rxjs';
-import type { AttemptContext } from '../call/call.js';
-import type { Channel, Transport } from '../core/channel.js';
-import { rpc } from '../core/rpc.js';
+import type { AttemptContext, StartAttempt } from '../call/call.js';
+import { observedStart } from '../call/observedStart.js';
+import type { CallStatus, Channel, Transport } from '../core/channel.js';
+import type { Metadata } from '../core/metadata.js';
+import { rpc, startRpc } from '../core/rpc.js';
 import type { HealthTarget, NodeHealth } from '../health/healthCheck.js';
 import { asConnectTransport } from './asConnectTransport.js';
 import type { Caller, CallSpec } from './callSpec.js';
-import { createEngine, type EngineCall, type EngineOptions, type LiveNodes } from './engine.js';
+import { createEngine, liveNodesOf } from './engine.js';
+import type { EngineCall, EngineOptions, LiveNodes } from './engineOptions.js';
 
 export interface FleetOptions extends EngineOptions<Channel> {
   /** How to reach the nodes: `grpcTransport()`, `connectTransport()`. */
@@ -43,34 +46,57 @@ export interface Fleet extends LiveNodes, Caller {
  */
 export function createFleet(options: FleetOptions): Fleet {
   const { transport, health } = options;
-  const engine = createEngine<Channel>(options, (node) => transport.open(node), health);
+  const engine = createEngine<Channel>(options, { open: (node) => transport.open(node), health });
   const fleet: Fleet = {
-    nodes$: engine.nodes$,
-    changes$: engine.changes$,
-    outcomes$: engine.outcomes$,
-    node$: (id) => engine.node$(id),
-    annotate: (id, state) => engine.annotate(id, state),
+    ...liveNodesOf(engine),
     channel: (id) => engine.connection(id),
     call: (spec) => engine.call(engineCall(spec)),
     transport: () => asConnectTransport(fleet),
-    close: (closeOptions) => engine.close(closeOptions),
-    [Symbol.asyncDispose]: () => engine.close(),
   };
   return fleet;
 }
 
 function engineCall<I, O, R>(spec: CallSpec<I, O, R>): EngineCall<Channel, R> {
-  const { method, request, answers, onHeaders, onTrailers } = spec;
+  const { method, answers } = spec;
   const { kind, idempotency } = method;
+  const start = (answers ? answersStart(spec, answers) : rpcStart(spec)) as StartAttempt<Channel, R>;
+  const attempts = { start };
   return {
     name: method.path,
     options: spec,
     single: spec.single ?? (kind === 'unary' || kind === 'clientStreaming'),
     idempotent: spec.idempotent ?? idempotency !== 'unknown',
-    run: (channel: Channel, { node, deadline, metadata, demand }: AttemptContext) => {
-      const context = { deadline, metadata, demand, onHeaders, onTrailers };
-      const answers$ = rpc(channel, method, request(node), context);
-      return (answers ? answers(answers$, node) : answers$) as Observable<R>;
-    },
+    begin: () => attempts,
   };
+}
+
+/** The answers of the wire as they come. */
+function rpcStart<I, O, R>({ method, request, onHeaders, onTrailers }: CallSpec<I, O, R>): StartAttempt<Channel, O> {
+  return (channel, attempt, sink) => {
+    const { node, deadline, demand } = attempt;
+    const context = { deadline, metadata: metadataOf(attempt), demand, onHeaders, onTrailers };
+    return startRpc(channel, method, request(node), context, sink);
+  };
+}
+
+/** What the spec makes of them; the trailers still tell how the attempt ended. */
+function answersStart<I, O, R>(
+  { method, request, onHeaders, onTrailers }: CallSpec<I, O, R>,
+  answers: NonNullable<CallSpec<I, O, R>['answers']>,
+): StartAttempt<Channel, R> {
+  return (channel, attempt, sink) => {
+    const { node, deadline, demand } = attempt;
+    const onStatus = sink.status && ((status: CallStatus) => sink.status!(status));
+    const context = { deadline, metadata: metadataOf(attempt), demand, onHeaders, onTrailers, onStatus };
+    return observedStart<Channel, R>(() => answers(rpc(channel, method, request(node), context), node))(
+      channel,
+      attempt,
+      sink,
+    );
+  };
+}
+
+/** gRFC A6: a node learns how often the call was tried before. */
+function metadataOf({ metadata, previous }: AttemptContext): Metadata | undefined {
+  return previous === 0 ? metadata : { ...metadata, 'grpc-previous-rpc-attempts': String(previous) };
 }

@@ -2,11 +2,13 @@
 
 import { BehaviorSubject, defaultIfEmpty, from, map, take, type Observable, type ObservableInput } from 'rxjs';
 import type { AttemptContext, CallOptions } from '../call/call.js';
+import { observedStart } from '../call/observedStart.js';
 import type { Connection, ConnectivityState } from '../core/channel.js';
 import type { Node } from '../core/node.js';
 import { activeHealth, type ActiveHealthOptions } from '../health/activeHealth.js';
 import type { Verdict } from '../health/healthCheck.js';
-import { createEngine, type EngineOptions, type LiveNodes } from './engine.js';
+import { createEngine, liveNodesOf } from './engine.js';
+import type { EngineOptions, LiveNodes } from './engineOptions.js';
 
 export interface PoolOptions<T> extends Omit<EngineOptions<Connection>, 'use'> {
   /** Makes the resource of a node. It counts as ready at once; one that throws is tried again with the next call. */
@@ -69,21 +71,16 @@ export function createPool<T>(options: PoolOptions<T>): Pool<T> {
   const { open, close, probe, health, scheduler, random } = options;
   const check =
     probe && activeHealth<Held<T>>(({ channel }) => probed(probe(channel.value)), { scheduler, random, ...health });
-  const engine = createEngine<Held<T>>(options as EngineOptions<Held<T>>, (node) => new Held(open(node), close), check);
+  const engine = createEngine<Held<T>>(options as EngineOptions<Held<T>>, {
+    open: (node) => new Held(open(node), close),
+    health: check,
+  });
   const pool: Pool<T> = {
-    nodes$: engine.nodes$,
-    changes$: engine.changes$,
-    outcomes$: engine.outcomes$,
-    node$: (id) => engine.node$(id),
-    annotate: (id, state) => engine.annotate(id, state),
-    use: (work, { name = 'use', ...own } = {}) =>
-      engine.call({
-        name,
-        options: own,
-        single: false,
-        idempotent: false,
-        run: ({ value }, attempt) => from(work(value, attempt)),
-      }),
+    ...liveNodesOf(engine),
+    use: (work, { name = 'use', ...own } = {}) => {
+      const start = observedStart(({ value }: Held<T>, attempt) => from(work(value, attempt)));
+      return engine.call({ name, options: own, single: false, idempotent: false, begin: () => ({ start }) });
+    },
     client: (own) =>
       new Proxy({} as PoolClient<T>, {
         get: (_, key) =>
@@ -92,8 +89,6 @@ export function createPool<T>(options: PoolOptions<T>): Pool<T> {
             ? undefined
             : (...args: unknown[]) => pool.use((resource) => invoke(resource, key, args), { name: key, ...own }),
       }),
-    close: (closeOptions) => engine.close(closeOptions),
-    [Symbol.asyncDispose]: () => engine.close(),
   };
   return pool;
 }

@@ -57,6 +57,9 @@ export interface CallStatus {
    */
   readonly sent: boolean;
   readonly trailers: Metadata;
+  /** Bytes of the messages as they went over the wire, without their frames; undefined where the transport cannot tell. */
+  readonly sentBytes?: number;
+  readonly receivedBytes?: number;
 }
 
 /** Where a call's answers go. After `end` nothing follows; after `cancel()` nothing follows either, not even `end`. */

@@ -56,6 +56,21 @@ export const errorCodes = {
     'network',
   ),
   NO_NODE_FOR_TASK: entry('no node offers what the call requires', 'check the task and the model asked for', 'request'),
+  CIRCUIT_OPEN: entry(
+    'every node that could take the call is shut by its circuit breaker, after too many failures',
+    'wait for cooldownMs, and look why the nodes fail',
+    'network',
+  ),
+  RATE_LIMITED: entry(
+    'a rate limit of this client would be passed, or the wait for it would be too long',
+    'call less often, or raise the limit or its maxWaitMs',
+    'caller',
+  ),
+  CONCURRENCY_LIMITED: entry(
+    'as many calls run as the concurrency limit of this client allows, and there is no place or no time to wait',
+    'call less at once, raise the limit or its queue, or give a later deadline',
+    'caller',
+  ),
   BAD_RESPONSE: entry(
     'the answer breaks the protocol: a gap, a repeat, a foreign id, an unreadable or a missing message',
     'look at the node: it or something between alters its answers',

@@ -1,6 +1,8 @@
 /** The one error class: a stable code, a message that says what to do, and everything that was tried. */
 
 import { errorCodes, type Blame, type FleetErrorCode } from './errorCodes.js';
+import type { Metadata } from './metadata.js';
+import type { Why } from './why.js';
 
 /** One try of a call on one node. */
 export interface Attempt {
@@ -15,6 +17,14 @@ export interface Attempt {
   readonly durationMs: number;
 }
 
+/** Why one attempt of a call went where it went. */
+export interface Decision extends Why {
+  /** The number of the attempt in its call, from 1. */
+  readonly attempt: number;
+  /** The node that was picked; undefined when nobody could take it. */
+  readonly chosen: { readonly id: string; readonly name: string } | undefined;
+}
+
 export interface FleetErrorOptions {
   /** The id of the node that failed, when one did. */
   readonly node?: string;
@@ -25,6 +35,10 @@ export interface FleetErrorOptions {
   readonly sent?: boolean;
   /** The raw bytes of an answer that could not be understood. */
   readonly bytes?: Uint8Array;
+  /** The trailers with which the node ended the call. */
+  readonly trailers?: Metadata;
+  /** The account of each pick of the call; made when it is read. */
+  readonly decisions?: readonly (() => Decision)[];
 }
 
 /**
@@ -41,6 +55,9 @@ export class FleetError extends Error {
   readonly attempts: readonly Attempt[];
   readonly sent: boolean;
   readonly bytes: Uint8Array | undefined;
+  /** The trailers with which the node ended the call, such as details of its status; undefined when it sent none. */
+  readonly trailers: Metadata | undefined;
+  readonly #decisions: readonly (() => Decision)[];
 
   constructor(code: FleetErrorCode, message: string, options: FleetErrorOptions = {}) {
     const attempts = options.attempts ?? [];
@@ -51,6 +68,13 @@ export class FleetError extends Error {
     this.attempts = attempts;
     this.sent = options.sent ?? true;
     this.bytes = options.bytes;
+    this.trailers = options.trailers;
+    this.#decisions = options.decisions ?? [];
+  }
+
+  /** Why each attempt went to its node, and why not to the others; told of the nodes as they were known then. */
+  get decisions(): readonly Decision[] {
+    return this.#decisions.map((decision) => decision());
   }
 
   /** Who this failure is charged to. */
@@ -65,12 +89,14 @@ export class FleetError extends Error {
 
   /** The same error, with what was learnt on the way up. */
   with(options: FleetErrorOptions): FleetError {
-    const { node, attempts, sent, bytes } = this;
+    const { node, attempts, sent, bytes, trailers } = this;
     const error = new FleetError(this.code, this.detail, {
       node,
       attempts,
       sent,
       bytes,
+      trailers,
+      decisions: this.#decisions,
       ...('cause' in this ? { cause: this.cause } : {}),
       ...options,
     });

@@ -1,6 +1,7 @@
 /** The one rule of who may take calls. */
 
 import type { Node } from './node.js';
+import type { Obstacle, Refusal } from './why.js';
 
 /**
  * True when the node may take a new call: reachable or not yet dialled, not known to be unhealthy, and compatible.
@@ -25,17 +26,26 @@ export function isPending(node: Node): boolean {
   );
 }
 
-/** Why a node takes no calls, in a few words; undefined when it does. */
-export function whyNotRoutable(node: Node): string | undefined {
+/** What keeps a node from calls; undefined when nothing does. */
+export function obstacleOf(node: Node): Refusal | undefined {
   if (isRoutable(node)) return undefined;
-  const { availability, compatibility, health } = node;
-  if (availability !== 'ready' && availability !== 'discovered') return because(availability, node.availabilityReason);
-  if (compatibility !== 'compatible') return because(`compatibility ${compatibility}`, node.compatibilityReason);
-  if (health === 'notServing') return because('not serving', node.healthReason);
-  if (health === 'ejected') return because('ejected', node.healthReason);
-  return 'weight 0';
+  const { availability, compatibility, health, ejections } = node;
+  if (availability !== 'ready' && availability !== 'discovered') {
+    return refusal(availability, availability, node.availabilityReason);
+  }
+  if (compatibility === 'pending' || compatibility === 'incompatible') {
+    return refusal(compatibility, `compatibility ${compatibility}`, node.compatibilityReason);
+  }
+  if (health === 'notServing') return refusal('notServing', 'not serving', node.healthReason);
+  if (health === 'ejected') return refusal(ejections[0]?.obstacle ?? 'ejected', 'ejected', node.healthReason);
+  return refusal('weightless', 'weight 0', undefined);
 }
 
-function because(what: string, reason: string | undefined): string {
-  return reason ? `${what}: ${reason}` : what;
+/** Why a node takes no calls, in a few words; undefined when it does. */
+export function whyNotRoutable(node: Node): string | undefined {
+  return obstacleOf(node)?.reason;
+}
+
+function refusal(obstacle: Obstacle, what: string, reason: string | undefined): Refusal {
+  return { obstacle, reason: reason ? `${what}: ${reason}` : what };
 }

@@ -52,6 +52,18 @@ export interface NodeLoad {
   readonly queue?: number;
 }
 
+/** Why a node was taken out, and by whom. */
+export interface Ejection {
+  /** Who took it out, such as `outlierDetection`; one ejection each. */
+  readonly by: string;
+  /** What the account of a pick calls it. */
+  readonly obstacle: 'ejected' | 'cooling' | 'circuitOpen';
+  /** In a sentence. */
+  readonly reason: string;
+  /** When it is to be let in again, in milliseconds since the epoch; undefined when that is not known yet. */
+  readonly until: number | undefined;
+}
+
 /** What the client has found out of a node; kept by the `NodeDirectory` and joined into each snapshot. */
 export interface NodeState {
   readonly availability: Availability;
@@ -61,6 +73,8 @@ export interface NodeState {
   readonly availabilityReason: string | undefined;
   /** Why it does not serve, in a sentence. */
   readonly healthReason: string | undefined;
+  /** Who has taken it out, and why; while there is any its health is `ejected`. */
+  readonly ejections: readonly Ejection[];
   /** Why it is not compatible, or still `pending`, in a sentence. */
   readonly compatibilityReason: string | undefined;
   readonly capabilities: readonly Capability[];
@@ -89,6 +103,7 @@ export const initialState: NodeState = {
   compatibility: 'compatible',
   availabilityReason: undefined,
   healthReason: undefined,
+  ejections: [],
   compatibilityReason: undefined,
   capabilities: [],
   models: [],
@@ -135,6 +150,7 @@ export function createNode(init: NodeInit): Node {
     compatibility: init.compatibility ?? initialState.compatibility,
     availabilityReason: init.availabilityReason,
     healthReason: init.healthReason,
+    ejections: init.ejections ?? initialState.ejections,
     compatibilityReason: init.compatibilityReason,
     capabilities: init.capabilities ?? initialState.capabilities,
     models: init.models ?? initialState.models,

@@ -1,7 +1,8 @@
 /** The live counters of one node: what its picks and their outcomes add up to. */
 
-import type { Blame } from './errorCodes.js';
-import type { FleetErrorCode } from './errorCodes.js';
+import type { Blame, FleetErrorCode } from './errorCodes.js';
+import { LatencyWindow } from './latencyWindow.js';
+import type { LoadReport } from './loadReport.js';
 
 /** How one attempt on a node ended: the one thing that flows back from a call to the balancer. */
 export interface Outcome {
@@ -14,6 +15,10 @@ export interface Outcome {
   readonly code?: FleetErrorCode;
   /** Set when failed: whom it is charged to. Only `node` and `network` count against a node. */
   readonly blame?: Blame;
+  /** When it ended, on the stopwatch by which latencies are measured. */
+  readonly at?: number;
+  /** What the node reported of its load with the answer, when it did (gRFC A51). */
+  readonly load?: LoadReport;
 }
 
 const decay = 0.1;
@@ -38,14 +43,27 @@ export class NodeStats {
   totalLatencyMs = 0;
   /** Failures since the last success. */
   consecutiveFailures = 0;
+  /** The latencies of the successes of the last minute or two; undefined before the first. */
+  latencies: LatencyWindow | undefined = undefined;
+  /** The last report of its load, by trailers or out of band. */
+  report: LoadReport | undefined = undefined;
+  /** When that report came, on the stopwatch by which latencies are measured. */
+  reportedAt = 0;
 
   begin(): void {
     this.inFlight++;
   }
 
+  /** A pick was not used after all: as if it had never been. */
+  release(): void {
+    this.inFlight--;
+  }
+
   end(outcome: Outcome): void {
     this.inFlight--;
     this.requests++;
+    const { at } = outcome;
+    if (outcome.load !== undefined && at !== undefined) this.reported(outcome.load, at);
     if (outcome.status === 'ok') {
       const first = this.successes++ === 0;
       this.consecutiveFailures = 0;
@@ -53,11 +71,18 @@ export class NodeStats {
       this.ewmaLatencyMs = first
         ? outcome.latencyMs
         : this.ewmaLatencyMs + decay * (outcome.latencyMs - this.ewmaLatencyMs);
+      if (at !== undefined) (this.latencies ??= new LatencyWindow(at)).record(outcome.latencyMs, at);
     } else if (outcome.status === 'failed' && (outcome.blame === 'node' || outcome.blame === 'network')) {
       this.failures++;
       this.consecutiveFailures++;
     } else {
       this.excused++;
     }
+  }
+
+  /** The node told of its load. */
+  reported(report: LoadReport, at: number): void {
+    this.report = report;
+    this.reportedAt = at;
   }
 }

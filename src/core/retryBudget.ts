@@ -28,6 +28,8 @@ export interface RetryBudget {
   deposit(at?: number): void;
   /** Takes one retry out; false when none is left. */
   withdraw(): boolean;
+  /** Told of each attempt that ended, by budgets that go by it; `ok` is false for failures that a retry may mend. */
+  ended?(ok: boolean): void;
   /** Retries left now. */
   readonly balance: number;
 }

@@ -1,6 +1,7 @@
 /** One call over one channel, as an Observable: the one place where callbacks become a stream. */
 
-import { Observable, type ObservableInput, type Subscriber, type Unsubscribable } from 'rxjs';
+import { Observable, type ObservableInput, type Unsubscribable } from 'rxjs';
+import type { AnswerSink } from './answerSink.js';
 import type { ActiveCall, CallContext, CallSink, CallStatus, Channel } from './channel.js';
 import type { Demand } from './demand.js';
 import { errorCodes } from './errorCodes.js';
@@ -16,6 +17,8 @@ export interface RpcContext extends CallContext {
   readonly onHeaders?: ((headers: Metadata) => void) | undefined;
   /** Told of the trailers, before the end or the error. */
   readonly onTrailers?: ((trailers: Metadata) => void) | undefined;
+  /** Told how the call ended on the wire, before the end or the error. */
+  readonly onStatus?: ((status: CallStatus) => void) | undefined;
 }
 
 /**
@@ -39,122 +42,133 @@ export function rpc<I, O>(
   requests: I | ObservableInput<I>,
   context: RpcContext = noContext,
 ): Observable<O> {
-  return new Observable((subscriber) => {
-    const call = new Rpc(method, context, subscriber);
-    call.start(channel, requests);
-    return call;
-  });
+  return new Observable((subscriber) => startRpc(channel, method, requests, context, subscriber));
+}
+
+/** The same without an Observable around it. */
+export function startRpc<I, O>(
+  channel: Channel,
+  method: Method<I, O>,
+  requests: I | ObservableInput<I>,
+  context: RpcContext,
+  sink: AnswerSink<O>,
+): Unsubscribable {
+  const call = new Rpc(method, context, sink);
+  call.start(channel, requests);
+  return call;
 }
 
 const noContext: RpcContext = Object.freeze({});
 
 /** One running call; as a teardown it cancels. */
 class Rpc<I, O> implements CallSink<O>, Unsubscribable {
-  readonly #method: Method<I, O>;
-  readonly #context: RpcContext;
-  readonly #subscriber: Subscriber<O>;
-  readonly #single: boolean;
-  #call: ActiveCall<I> | undefined;
-  #sending: Sending | undefined;
-  #ended = false;
-  #answers = 0;
-  #answer: O | undefined;
+  private readonly method: Method<I, O>;
+  private readonly context: RpcContext;
+  private readonly sink: AnswerSink<O>;
+  private readonly single: boolean;
+  private call: ActiveCall<I> | undefined = undefined;
+  private sending: Sending | undefined = undefined;
+  private ended = false;
+  private answers = 0;
+  private answer: O | undefined = undefined;
 
-  constructor(method: Method<I, O>, context: RpcContext, subscriber: Subscriber<O>) {
-    this.#method = method;
-    this.#context = context;
-    this.#subscriber = subscriber;
-    this.#single = method.kind === 'unary' || method.kind === 'clientStreaming';
+  constructor(method: Method<I, O>, context: RpcContext, sink: AnswerSink<O>) {
+    this.method = method;
+    this.context = context;
+    this.sink = sink;
+    this.single = method.kind === 'unary' || method.kind === 'clientStreaming';
   }
 
   start(channel: Channel, requests: I | ObservableInput<I>): void {
     try {
-      const call = (this.#call = channel.start(this.#method, this.#context, this));
-      if (this.#context.demand && !this.#single) this.#readWhenWanted();
+      const call = (this.call = channel.start(this.method, this.context, this));
+      if (this.context.demand && !this.single) this.readWhenWanted();
       else call.request(Infinity);
-      if (this.#method.kind === 'unary' || this.#method.kind === 'serverStreaming') {
+      if (this.method.kind === 'unary' || this.method.kind === 'serverStreaming') {
         call.send(requests as I);
         call.halfClose();
       } else {
-        const sending = sendAll(call, requests as ObservableInput<I>, (error) => this.#requestsFailed(error));
+        const sending = sendAll(call, requests as ObservableInput<I>, (error) => this.requestsFailed(error));
         // A source that fails within the call above has ended everything already.
-        if (this.#ended) sending.unsubscribe();
-        else this.#sending = sending;
+        if (this.ended) sending.unsubscribe();
+        else this.sending = sending;
       }
     } catch (thrown) {
-      this.#fail(FleetError.from(thrown, 'INVALID_ARGUMENT', { sent: false }));
+      this.fail(FleetError.from(thrown, 'INVALID_ARGUMENT', { sent: false }));
     }
   }
 
   headers(metadata: Metadata): void {
-    this.#context.onHeaders?.(metadata);
+    this.context.onHeaders?.(metadata);
   }
 
   message(message: O): void {
-    if (this.#ended) return;
-    this.#answers++;
-    if (this.#single) {
-      this.#answer = message;
-      if (this.#answers > 1) this.#fail(new FleetError('INTERNAL', `${this.#method.path} gave more than one message`));
+    if (this.ended) return;
+    this.answers++;
+    if (this.single) {
+      this.answer = message;
+      if (this.answers > 1) this.fail(new FleetError('INTERNAL', `${this.method.path} gave more than one message`));
       return;
     }
-    this.#subscriber.next(message);
-    if (this.#context.demand) this.#readWhenWanted();
+    this.sink.next(message);
+    if (this.context.demand) this.readWhenWanted();
   }
 
   end(status: CallStatus): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    this.#sending?.unsubscribe();
-    this.#context.onTrailers?.(status.trailers);
-    const subscriber = this.#subscriber;
-    if (status.code !== 'OK') {
-      subscriber.error(
-        new FleetError(status.code, status.message || errorCodes[status.code].meaning, { sent: status.sent }),
-      );
-    } else if (!this.#single) {
-      subscriber.complete();
-    } else if (this.#answers === 1) {
-      subscriber.next(this.#answer!);
-      subscriber.complete();
+    if (this.ended) return;
+    this.ended = true;
+    this.sending?.unsubscribe();
+    const { sink } = this;
+    const { code, message, sent, trailers } = status;
+    this.context.onTrailers?.(trailers);
+    this.context.onStatus?.(status);
+    sink.status?.(status);
+    if (code !== 'OK') {
+      const said = Object.keys(trailers).length > 0 ? { sent, trailers } : { sent };
+      sink.error(new FleetError(code, message || errorCodes[code].meaning, said));
+    } else if (!this.single) {
+      sink.complete();
+    } else if (this.answers === 1) {
+      sink.next(this.answer!);
+      sink.complete();
     } else {
-      subscriber.error(new FleetError('INTERNAL', `${this.#method.path} ended as OK but gave no message`));
+      sink.error(new FleetError('INTERNAL', `${this.method.path} ended as OK but gave no message`));
     }
   }
 
   drain(): void {
-    this.#sending?.drain();
+    this.sending?.drain();
   }
 
   unsubscribe(): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    this.#sending?.unsubscribe();
-    this.#call?.cancel();
+    if (this.ended) return;
+    this.ended = true;
+    this.sending?.unsubscribe();
+    this.call?.cancel();
   }
 
-  #readWhenWanted(): void {
-    if (this.#ended) return;
-    if (this.#context.demand!.ready) this.#call!.request(1);
-    else this.#context.demand!.whenReady(() => this.#read());
+  private readWhenWanted(): void {
+    if (this.ended) return;
+    if (this.context.demand!.ready) this.call!.request(1);
+    else this.context.demand!.whenReady(() => this.read());
   }
 
-  #read(): void {
-    if (!this.#ended) this.#call!.request(1);
+  private read(): void {
+    if (!this.ended) this.call!.request(1);
   }
 
-  #requestsFailed(error: unknown): void {
+  private requestsFailed(error: unknown): void {
     const why = error instanceof Error ? error.message : String(error);
-    this.#fail(
+    this.fail(
       error instanceof FleetError
         ? error
         : new FleetError('CANCELLED', `the stream of requests failed: ${why}`, { cause: error }),
     );
   }
 
-  #fail(error: FleetError): void {
-    if (this.#ended) return;
+  private fail(error: FleetError): void {
+    if (this.ended) return;
     this.unsubscribe();
-    this.#subscriber.error(error);
+    this.sink.error(error);
   }
 }

@@ -3,13 +3,14 @@
 import { catchError, defer, EMPTY, endWith, filter, ignoreElements, map, Subject, take, takeUntil } from 'rxjs';
 import { throwError, throwIfEmpty, timeout } from 'rxjs';
 import type { BehaviorSubject, Observable, OperatorFunction } from 'rxjs';
-import type { CloseOptions, NodeOutcome } from '../client/engine.js';
+import type { CloseOptions } from '../client/engineOptions.js';
 import { createFleet, type Fleet } from '../client/fleet.js';
 import type { Capability } from '../core/capability.js';
 import { FleetError } from '../core/fleetError.js';
 import { isRoutable, whyNotRoutable } from '../core/isRoutable.js';
 import type { Node } from '../core/node.js';
 import type { NodeChanges, NodeSet } from '../core/nodeSet.js';
+import type { NodeOutcome } from '../core/nodeOutcome.js';
 import { requireOption } from '../core/requireOption.js';
 import { finalResult, type InferPart, type InferResult } from './assembleParts.js';
 import { balancerStats, type BalancerStats } from './balancerStats.js';

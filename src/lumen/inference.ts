@@ -10,7 +10,8 @@ import {
   type OperatorFunction,
   type SchedulerLike,
 } from 'rxjs';
-import type { CallOptions, RetryOptions } from '../call/call.js';
+import type { CallOptions } from '../call/call.js';
+import type { RetryOptions } from '../call/retryOptions.js';
 import type { RpcOptions } from '../client/callSpec.js';
 import type { Fleet } from '../client/fleet.js';
 import { FleetError } from '../core/fleetError.js';

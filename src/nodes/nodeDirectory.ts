@@ -2,8 +2,9 @@
 
 import { BehaviorSubject, distinctUntilChanged, filter, map, pairwise, type Observable, type Subscription } from 'rxjs';
 import { FleetError } from '../core/fleetError.js';
-import { createNode, initialState, updateNode, type Node, type NodeState } from '../core/node.js';
+import { createNode, initialState, updateNode, type Ejection, type Node, type NodeState } from '../core/node.js';
 import { NodeSet, type NodeChanges } from '../core/nodeSet.js';
+import { EjectedHealth } from './ejectedHealth.js';
 
 export interface NodeDirectoryOptions {
   /** What is assumed of a node that has just been discovered. Default: reachable, healthy, compatible. */
@@ -26,6 +27,13 @@ export interface NodeDirectory {
    * being delivered, it takes effect in the one that follows, together with all others of that moment.
    */
   annotate(id: string, state: Partial<NodeState>): void;
+  /**
+   * Takes a node out: its health is `ejected` until everybody who took it out has let it in again. What else is said of
+   * its health meanwhile is kept for then. A second ejection by the same takes the place of the first.
+   */
+  eject(id: string, ejection: Ejection): void;
+  /** Lets a node in again, as far as it was this one who took it out. */
+  readmit(id: string, by: string): void;
   /** Stops listening to discovery and completes `nodes$`. */
   close(): void;
 }
@@ -51,8 +59,9 @@ export function createNodeDirectory(
   let source = waiting;
   // What the source last said of each node, apart from what is joined to it here.
   const told = new Map<string, Node>();
+  const ejections = new EjectedHealth();
   let delivering = false;
-  const inbox = { discovered: undefined as NodeSet | undefined, notes: new Map<string, Partial<NodeState>>() };
+  const inbox = { discovered: undefined as NodeSet | undefined, notes: new Map<string, Note>() };
 
   const deliver = () => {
     if (delivering) return;
@@ -63,12 +72,13 @@ export function createNodeDirectory(
         if (inbox.discovered) {
           const next = inbox.discovered;
           inbox.discovered = undefined;
-          current = follow(current, next.changesSince(source), assumed, told).withStale(next.stale);
+          current = follow(current, next.changesSince(source), assumed, told, ejections).withStale(next.stale);
           source = next;
         }
         if (inbox.notes.size) {
-          current = noted(current, inbox.notes);
-          inbox.notes.clear();
+          const { notes } = inbox;
+          inbox.notes = new Map();
+          current = noted(current, notes, ejections);
         }
         if (current !== before) nodes$.next(current);
       }
@@ -85,6 +95,12 @@ export function createNodeDirectory(
     error: (error: unknown) => nodes$.error(FleetError.from(error, 'DISCOVERY_FAILED')),
   });
 
+  const noteOf = (id: string): Note => {
+    let note = inbox.notes.get(id);
+    if (!note) inbox.notes.set(id, (note = { state: {}, ejections: new Map() }));
+    return note;
+  };
+
   return {
     nodes$,
     changes$: nodes$.pipe(
@@ -99,7 +115,16 @@ export function createNodeDirectory(
         distinctUntilChanged(),
       ),
     annotate(id, state) {
-      inbox.notes.set(id, { ...inbox.notes.get(id), ...state });
+      const note = noteOf(id);
+      note.state = { ...note.state, ...state };
+      deliver();
+    },
+    eject(id, ejection) {
+      noteOf(id).ejections.set(ejection.by, ejection);
+      deliver();
+    },
+    readmit(id, by) {
+      noteOf(id).ejections.set(by, undefined);
       deliver();
     },
     close() {
@@ -109,16 +134,33 @@ export function createNodeDirectory(
   };
 }
 
-function follow(joined: NodeSet, changes: NodeChanges, assumed: NodeState, told: Map<string, Node>): NodeSet {
+/** What was found out of a node and is not in a snapshot yet. */
+interface Note {
+  state: Partial<NodeState>;
+  /** By who took it out; undefined lets it in again. */
+  readonly ejections: Map<string, Ejection | undefined>;
+}
+
+function follow(
+  joined: NodeSet,
+  changes: NodeChanges,
+  assumed: NodeState,
+  told: Map<string, Node>,
+  ejections: EjectedHealth,
+): NodeSet {
   const arrived = changes.added.map((node) =>
     createNode({ ...node, ...assumed, ...saidAnew(node, initialState), stats: undefined }),
   );
   const changed = changes.updated.map((node) => {
     const before = joined.get(node.id);
     const state = before ? stateOf(before) : assumed;
-    return createNode({ ...node, ...state, ...saidAnew(node, told.get(node.id)), stats: before?.stats });
+    const said = ejections.keep(node.id, saidAnew(node, told.get(node.id)));
+    return createNode({ ...node, ...state, ...said, stats: before?.stats });
   });
-  for (const { id } of changes.removed) told.delete(id);
+  for (const { id } of changes.removed) {
+    told.delete(id);
+    ejections.forget(id);
+  }
   for (const node of changes.added) told.set(node.id, node);
   for (const node of changes.updated) told.set(node.id, node);
   // A first set, or one of which most is new, is cheaper made anew than derived.
@@ -131,13 +173,13 @@ function follow(joined: NodeSet, changes: NodeChanges, assumed: NodeState, told:
   return joined.without(...changes.removed.map(({ id }) => id)).with(...changed, ...arrived);
 }
 
-function noted(set: NodeSet, notes: ReadonlyMap<string, Partial<NodeState>>): NodeSet {
+function noted(set: NodeSet, notes: ReadonlyMap<string, Note>, ejections: EjectedHealth): NodeSet {
   const changed: Node[] = [];
-  for (const [id, state] of notes) {
+  for (const [id, note] of notes) {
     const node = set.get(id);
-    if (node && stateKeys.some((key) => key in state && state[key] !== node[key])) {
-      changed.push(updateNode(node, state));
-    }
+    if (!node) continue;
+    const state = ejections.apply(node, ejections.keep(id, note.state), note.ejections);
+    if (stateKeys.some((key) => key in state && state[key] !== node[key])) changed.push(updateNode(node, state));
   }
   return set.with(...changed);
 }

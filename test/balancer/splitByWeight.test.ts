@@ -107,10 +107,10 @@ describe('splitByWeight', () => {
     expect(pick.node!.id).toBe('s0');
     expect(pick.why).toEqual({
       strategy: 'split_by_weight (canary has nobody, fell to stable): round_robin',
-      candidates: 1,
+      candidates: [{ node: 's0' }],
       leftOut: [
-        { node: 'c0', reason: 'not serving' },
-        { node: 'f', reason: 'group other has no share' },
+        { node: 'c0', obstacle: 'notServing', reason: 'not serving' },
+        { node: 'f', obstacle: 'elsewhere', reason: 'group other has no share' },
       ],
     });
     const straight = pickerIn(set$, { stable: 1, canary: 1 }, { random: () => 0.1 })().pick({});
@@ -123,8 +123,8 @@ describe('splitByWeight', () => {
     expect(pick).toMatchObject({ pending: false, code: 'NO_NODES' });
     expect(pick.why).toEqual({
       strategy: 'split_by_weight (canary has nobody)',
-      candidates: 0,
-      leftOut: [{ node: 's0', reason: 'in group stable' }],
+      candidates: [],
+      leftOut: [{ node: 's0', obstacle: 'elsewhere', reason: 'in group stable' }],
     });
   });
 
@@ -153,7 +153,7 @@ describe('splitByWeight', () => {
     const set$ = new BehaviorSubject(NodeSet.of([node('u')]));
     expect(pickerIn(set$, { stable: 1 })().pick({}).node!.id).toBe('u');
     const strict = pickerIn(set$, { stable: 1 }, { ungrouped: null })().pick({});
-    expect(strict.why.leftOut).toEqual([{ node: 'u', reason: 'in no group' }]);
+    expect(strict.why.leftOut).toEqual([{ node: 'u', obstacle: 'elsewhere', reason: 'in no group' }]);
   });
 
   it('each group can have a balancer of its own, and groups stand in metadata, too', () => {

@@ -91,27 +91,27 @@ describe('why', () => {
     expect(pick.node?.id).toBe('b');
     expect(pick.why).toEqual({
       strategy: 'round_robin',
-      candidates: 1,
+      candidates: [{ node: 'b' }],
       leftOut: [
-        { node: 'a', reason: 'tried already' },
-        { node: 'c', reason: 'does not offer tag gpu' },
-        { node: 'd', reason: 'unavailable: connection refused' },
-        { node: 'e', reason: 'weight 0' },
+        { node: 'a', obstacle: 'tried', reason: 'tried already' },
+        { node: 'c', obstacle: 'lacks', reason: 'does not offer tag gpu' },
+        { node: 'd', obstacle: 'unavailable', reason: 'unavailable: connection refused' },
+        { node: 'e', obstacle: 'weightless', reason: 'weight 0' },
       ],
     });
   });
 
   it('leaves nobody out as tried when all were', () => {
     const pick = pickerFor(roundRobin(), nodes('a', 'b')).pick({ exclude: new Set(['a', 'b']) });
-    expect(pick.why).toEqual({ strategy: 'round_robin', candidates: 2, leftOut: [] });
+    expect(pick.why).toEqual({ strategy: 'round_robin', candidates: [{ node: 'a' }, { node: 'b' }], leftOut: [] });
   });
 
   it('says so for nobody, too', () => {
     const pick = pickerFor(random(), [node('a')]).pick({ requires: tagged('gpu') });
     expect(pick.why).toEqual({
       strategy: 'random',
-      candidates: 0,
-      leftOut: [{ node: 'a', reason: 'does not offer tag gpu' }],
+      candidates: [],
+      leftOut: [{ node: 'a', obstacle: 'lacks', reason: 'does not offer tag gpu' }],
     });
   });
 });

@@ -1,5 +1,5 @@
 import { map, Observable, share } from 'rxjs';
-import type { Balancer, Pick, Picker } from '../../src/balancer/picker.js';
+import type { Balancer, Picker } from '../../src/balancer/picker.js';
 import { pickerOf } from '../../src/balancer/pickerOf.js';
 import { random } from '../../src/balancer/random.js';
 import { roundRobin } from '../../src/balancer/roundRobin.js';
@@ -44,7 +44,12 @@ describe('testBalancer', () => {
       pick: (context) => {
         const pick = picker.pick(context);
         return pick.node
-          ? ({ ...pick, end: pick.end.bind(pick), why: pick.why, node: picker.set.nodes[0]! } as Pick)
+          ? {
+              end: pick.end.bind(pick),
+              release: pick.release.bind(pick),
+              why: pick.why,
+              node: picker.set.nodes[0]!,
+            }
           : pick;
       },
     }));
@@ -54,7 +59,7 @@ describe('testBalancer', () => {
   it('catches one that does not look at what a call requires', () => {
     const blind = tampered((picker) => ({
       set: picker.set,
-      pick: ({ key, exclude }) => picker.pick({ key, exclude }),
+      pick: ({ key, exclude, strict }) => picker.pick({ key, exclude, strict }),
     }));
     expect(failures(blind)).toEqual([
       'a call goes only to a node that offers what it requires',
@@ -70,6 +75,7 @@ describe('testBalancer', () => {
     }));
     expect(failures(stubborn)).toEqual([
       'a node that was tried is taken again only when nobody else is left',
+      'where it must not be, a node that was tried is not taken again even when nobody else is left',
       'why tells of each node that could not take the call',
     ]);
   });
@@ -84,13 +90,17 @@ describe('testBalancer', () => {
         return {
           node,
           end: (outcome) => node.stats.end(outcome),
+          release: () => pick.release(),
           get why() {
             return pick.why;
           },
         };
       },
     }));
-    expect(failures(twice)).toEqual(['a pick is in flight until its end, and ends once']);
+    expect(failures(twice)).toEqual([
+      'a pick that is given back was never made',
+      'a pick is in flight until its end, and ends once',
+    ]);
   });
 
   it('catches state that subscribers share', () => {

@@ -1,12 +1,13 @@
 /** Picks a group, then a node of it, and tells of both. */
 
-import { isRoutable, whyNotRoutable } from '../../core/isRoutable.js';
+import { obstacleOf } from '../../core/isRoutable.js';
 import type { Node } from '../../core/node.js';
 import { NodeSet } from '../../core/nodeSet.js';
-import type { Outcome } from '../../core/nodeStats.js';
-import { CandidateLists } from '../candidates.js';
+import type { LeftOut, Refusal, Why } from '../../core/why.js';
+import { AccountedPick } from '../accountedPick.js';
+import { CandidateLists, copyOf, lacking, refusalIn } from '../candidates.js';
 import { murmur3 } from '../murmur3.js';
-import type { NoPick, Pick, PickContext, Picker, Why } from '../picker.js';
+import type { NoPick, Pick, PickContext, Picker } from '../picker.js';
 
 /** What a split was made with. */
 export interface SplitTerms {
@@ -58,7 +59,7 @@ export class SplitPicker implements Picker {
         if (pick.node) return this.#picked(pick, first, next, context);
       }
     }
-    if (tried === none) return this.#nobody(context, first);
+    if (tried === none || context.strict) return this.#nobody(context, first);
     // Nobody is left who was not tried: the draw stands, then whoever there is.
     for (const index of fallback ? [first, ...shares.keys()] : [first]) {
       const pick = this.#pickers[index]!.pick(context);
@@ -74,27 +75,29 @@ export class SplitPicker implements Picker {
   }
 
   #picked(pick: Pick, first: number, index: number, context: PickContext): Pick {
-    return new SplitPick(pick, () => this.#why(pick.why, first, index, context.requires));
+    const { requires } = context;
+    return new AccountedPick(pick, ({ why }) => this.#why(why, first, index, requires));
   }
 
   /** The account of the whole set: the group's own, and of everybody else why the call did not go there. */
   #why(inner: Why, first: number, index: number, requires: PickContext['requires']): Why {
-    const { shares, inGroup } = this.#terms;
+    const { shares } = this.#terms;
     const [drawnName, takenName] = [shares[first]![0], shares[index]![0]];
-    const reasons = new Map(inner.leftOut.map(({ node, reason }) => [node, reason]));
+    const refusals = new Map(inner.leftOut.map((each) => [each.node, each]));
     const own = this.#pickers[index]!.set;
-    const leftOut: { node: string; reason: string }[] = [];
+    const leftOut: LeftOut[] = [];
     for (const node of this.set.nodes) {
-      const group = inGroup(node);
-      const reason = own.has(node.id)
-        ? reasons.get(node.id)
-        : (whyNotRoutable(node) ??
-          (requires && !requires.test(node) ? `does not offer ${requires.name}` : undefined) ??
-          this.#elsewhere(group));
-      if (reason !== undefined) leftOut.push({ node: node.id, reason });
+      const refusal = own.has(node.id) ? refusals.get(node.id) : this.#refusalOf(node, requires);
+      if (refusal) leftOut.push({ node: node.id, obstacle: refusal.obstacle, reason: refusal.reason });
     }
     const where = index === first ? takenName : `${drawnName} has nobody, fell to ${takenName}`;
-    return { strategy: `${name} (${where}): ${inner.strategy}`, candidates: this.set.size - leftOut.length, leftOut };
+    return { strategy: `${name} (${where}): ${inner.strategy}`, candidates: inner.candidates, leftOut };
+  }
+
+  /** What keeps a node of another group from the call. */
+  #refusalOf(node: Node, requires: PickContext['requires']): Refusal {
+    const lacks = requires && !requires.test(node) ? lacking(requires) : undefined;
+    return obstacleOf(node) ?? lacks ?? { obstacle: 'elsewhere', reason: this.#elsewhere(this.#terms.inGroup(node)) };
   }
 
   #elsewhere(group: string | undefined): string {
@@ -102,14 +105,22 @@ export class SplitPicker implements Picker {
     return this.#terms.shares.some(([each]) => each === group) ? `in group ${group}` : `group ${group} has no share`;
   }
 
-  #nobody({ requires, exclude }: PickContext, first: number): NoPick {
+  #nobody({ requires, exclude, strict }: PickContext, first: number): NoPick {
     const { fallback } = this.#terms;
     const asked = fallback ? this.#pickers : [this.#pickers[first]!];
     const nodes = NodeSet.of(asked.flatMap(({ set }) => set.nodes));
     const { pending, code } = new CandidateLists(nodes, name).for(requires).noPick(exclude);
+    const excluded = strict && exclude ? copyOf(exclude) : none;
     const group = this.#terms.shares[first]![0];
     const strategy = `${name} (${group} has nobody${fallback ? ', nor has any other group' : ''})`;
-    const why = () => ({ strategy, candidates: 0, leftOut: this.#accountOfNobody(requires) });
+    const why = (): Why => ({
+      strategy,
+      candidates: [],
+      leftOut: this.set.nodes.map((node) => ({
+        node: node.id,
+        ...(refusalIn(excluded, node.id) ?? this.#refusalOf(node, requires)),
+      })),
+    });
     return {
       node: undefined,
       pending,
@@ -118,18 +129,6 @@ export class SplitPicker implements Picker {
         return why();
       },
     };
-  }
-
-  #accountOfNobody(requires: PickContext['requires']): Why['leftOut'] {
-    return this.set.nodes.map((node) => {
-      const offers = !requires || requires.test(node);
-      const reason = isRoutable(node)
-        ? offers
-          ? this.#elsewhere(this.#terms.inGroup(node))
-          : `does not offer ${requires.name}`
-        : whyNotRoutable(node)!;
-      return { node: node.id, reason };
-    });
   }
 }
 
@@ -148,24 +147,4 @@ function drawn(shares: SplitTerms['shares'], chance: number, passedOver: Readonl
     if (left < 0) return i;
   }
   return last;
-}
-
-class SplitPick implements Pick {
-  readonly node: Node;
-  readonly #pick: Pick;
-  readonly #account: () => Why;
-
-  constructor(pick: Pick, account: () => Why) {
-    this.node = pick.node;
-    this.#pick = pick;
-    this.#account = account;
-  }
-
-  end(outcome: Outcome): void {
-    this.#pick.end(outcome);
-  }
-
-  get why(): Why {
-    return this.#account();
-  }
 }

@@ -1,0 +1,169 @@
+import { map, startWith } from 'rxjs';
+import { perAttempt } from '../../src/call/middleware.js';
+import { FleetError } from '../../src/core/fleetError.js';
+import type { Node } from '../../src/core/node.js';
+import { NodeSet } from '../../src/core/nodeSet.js';
+import { marble, type MarbleHelpers } from '../../src/testing/marble.js';
+import { drawnClient, failedAt, node } from './drawnClient.js';
+
+/** Sets of which the first is there at once, as a BehaviorSubject has it. */
+const after = (m: MarbleHelpers, first: readonly Node[], diagram = '-', sets: Record<string, readonly Node[]> = {}) =>
+  m
+    .cold(diagram, Object.fromEntries(Object.entries(sets).map(([letter, nodes]) => [letter, NodeSet.of(nodes)])))
+    .pipe(startWith(NodeSet.of(first)));
+
+const once = { retry: false } as const;
+
+describe('attemptRun', () => {
+  marble('runs on the node that was picked, and tells how it ended', (m) => {
+    const client = drawnClient(m, { x: m.cold('-a-b|') });
+    m.expectObservable(client.call()).toBe('-a-b|');
+    m.flush();
+    expect(client.ended).toEqual(['x ok 4']);
+    expect(client.leases.open).toBe(0);
+  });
+
+  marble('waits while a node is being dialled, and runs as soon as it is ready', (m) => {
+    const sets = after(m, [node('x', { availability: 'connecting' })], '---b', {
+      b: [node('x', { availability: 'ready' })],
+    });
+    m.expectObservable(drawnClient(m, { x: m.cold('-a|') }, { sets }).call()).toBe('----a|');
+  });
+
+  marble('nobody can take it: an error at once that names who was left out and why', (m) => {
+    const down = node('x', { availability: 'unavailable', availabilityReason: 'refused' });
+    const error = new FleetError('NO_NODES', 'call: no node can take the call. Known are x: unavailable: refused', {
+      sent: false,
+    });
+    m.expectObservable(drawnClient(m, {}, { sets: after(m, [down]) }).call()).toBe('#', {}, error);
+  });
+
+  marble('where every node is out by its breaker, the error says so', (m) => {
+    const ejections = [{ by: 'circuitBreaker', obstacle: 'circuitOpen', reason: '5 failures', until: 9 }] as const;
+    const open = node('x', { health: 'ejected', healthReason: 'circuitBreaker: 5 failures', ejections });
+    const error = new FleetError(
+      'CIRCUIT_OPEN',
+      'call: no node can take the call. Known are x: ejected: circuitBreaker: 5 failures',
+      { sent: false },
+    );
+    m.expectObservable(drawnClient(m, {}, { sets: after(m, [open]) }).call()).toBe('#', {}, error);
+  });
+
+  marble('an unknown task is an error at once, not a wait', (m) => {
+    const requires = { name: 'task ocr', test: () => false };
+    const error = new FleetError(
+      'NO_NODE_FOR_TASK',
+      'call: no node offers task ocr. Known are x: does not offer task ocr',
+      { sent: false },
+    );
+    m.expectObservable(drawnClient(m, { x: m.cold('a|') }).call({ requires })).toBe('#', {}, error);
+  });
+
+  marble('waitForReady waits where others would fail', (m) => {
+    const sets = after(m, [], '---b', { b: [node('x')] });
+    const client = drawnClient(m, { x: m.cold('-a|') }, { sets });
+    m.expectObservable(client.call({ waitForReady: true })).toBe('----a|');
+  });
+
+  marble('a failure is charged to the node and carries its name', (m) => {
+    const reset = new FleetError('UNAVAILABLE', 'reset');
+    const client = drawnClient(m, { x: m.cold('--#', {}, reset) });
+    m.expectObservable(client.call(once)).toBe('--#', {}, failedAt(reset, ['x', 2]));
+    m.flush();
+    expect(client.ended).toEqual(['x failed 2']);
+    expect(client.leases.open).toBe(0);
+  });
+
+  marble('when nobody is left to try, the error is what the last node said', (m) => {
+    const down = new FleetError('UNAVAILABLE', 'down');
+    const sets = after(m, [node('x')], '-b', { b: [] });
+    const client = drawnClient(m, { x: m.cold('#', {}, down) }, { sets });
+    m.expectObservable(client.call()).toBe('------#', {}, failedAt(down, ['x', 0]));
+  });
+
+  marble('a node that accepts and never answers is given up after firstResponseTimeoutMs', (m) => {
+    const silent = m.cold('-');
+    const client = drawnClient(m, { x: silent });
+    const error = new FleetError('UNAVAILABLE', 'no response within 3 ms (firstResponseTimeoutMs)');
+    m.expectObservable(client.call({ ...once, firstResponseTimeoutMs: 3 })).toBe('---#', {}, failedAt(error, ['x', 3]));
+    m.expectSubscriptions(silent.subscriptions).toBe('^--!');
+  });
+
+  marble('a stream that has begun in time may then be slow', (m) => {
+    const client = drawnClient(m, { x: m.cold('--a-----b|') });
+    m.expectObservable(client.call({ firstResponseTimeoutMs: 3 })).toBe('--a-----b|');
+  });
+
+  marble('a caller who leaves cancels on the node, and it counts for load but not against the node', (m) => {
+    const answers = m.cold('-a-b-c|');
+    const client = drawnClient(m, { x: answers });
+    m.expectObservable(client.call(), '^--!').toBe('-a-');
+    m.expectSubscriptions(answers.subscriptions).toBe('^--!');
+    m.flush();
+    expect(client.ended).toEqual(['x cancelled 3']);
+    expect(client.leases.open).toBe(0);
+  });
+
+  marble('a caller who takes the one answer and leaves has not cancelled it', (m) => {
+    const client = drawnClient(m, { x: m.cold('-(a|)') });
+    m.expectObservable(client.call({ single: true }), '^!').toBe('-');
+    m.expectObservable(client.call({ single: true }), '^-!').toBe('-(a|)');
+    m.flush();
+    expect(client.ended).toEqual(['x cancelled 1', 'x ok 1']);
+  });
+
+  marble('a node that has just gone is a failure before sending, so anyone may take over', (m) => {
+    const client = drawnClient(m, { x: m.cold('a|') }, { gone: true });
+    const error = new FleetError('UNAVAILABLE', 'the node has just gone', { sent: false });
+    m.expectObservable(client.call(once)).toBe('#', {}, failedAt(error, ['x', 0]));
+  });
+
+  marble('a balancer that throws fails the call, not the process', (m) => {
+    const broken = new Error('no idea');
+    const client = drawnClient(
+      m,
+      { x: m.cold('a|') },
+      {
+        balancer: map((set) => ({
+          set,
+          pick: () => {
+            throw broken;
+          },
+        })),
+      },
+    );
+    m.expectObservable(client.call()).toBe('#', {}, FleetError.from(broken));
+  });
+
+  marble('a middleware around attempts sees each of them, with its node, and may add a header', (m) => {
+    const down = new FleetError('UNAVAILABLE', 'down');
+    const seen: string[] = [];
+    const layer = perAttempt<string>((next) => (attempt) => {
+      seen.push(`${attempt.number} ${attempt.node.id}`);
+      attempt.metadata = { ...attempt.metadata, 'x-attempt': String(attempt.number) };
+      return next(attempt);
+    });
+    const answers = { x: m.cold('#', {}, down), y: m.cold('a|') };
+    const client = drawnClient(m, answers, { perAttempt: [layer.perAttempt] });
+    m.expectObservable(client.call()).toBe('--a|');
+    m.flush();
+    expect(seen).toEqual(['1 x', '2 y']);
+    expect(client.contexts.map(({ metadata }) => metadata)).toEqual([{ 'x-attempt': '1' }, { 'x-attempt': '2' }]);
+  });
+
+  marble('what happens to an attempt is told as it happens', (m) => {
+    const client = drawnClient(m, { x: m.cold('-a|') });
+    m.expectObservable(client.call()).toBe('-a|');
+    m.flush();
+    expect(client.events.map(({ type }) => type)).toEqual([
+      'callStarted',
+      'decision',
+      'attemptStarted',
+      'attemptEnded',
+      'callEnded',
+    ]);
+    expect(client.events[1]).toMatchObject({ chosen: { id: 'x' }, strategy: 'round_robin', leftOut: [] });
+    expect(client.events[3]).toMatchObject({ attempt: 1, messages: 1, outcome: { status: 'ok', latencyMs: 2 } });
+    expect(client.events[4]).toMatchObject({ code: 'OK', latencyMs: 2, firstMessageMs: 1, messages: 1 });
+  });
+});

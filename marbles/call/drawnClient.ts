@@ -1,0 +1,143 @@
+import { Observable, startWith, Subject } from 'rxjs';
+import type { Balancer, Picker } from '../../src/balancer/picker.js';
+import { roundRobin } from '../../src/balancer/roundRobin.js';
+import { Call, type AttemptContext, type CallOptions } from '../../src/call/call.js';
+import { CallMeter } from '../../src/call/callMeter.js';
+import type { CallEvent } from '../../src/call/callEvent.js';
+import { CallSurface, type SurfacePorts } from '../../src/call/callSurface.js';
+import { compose, type AttemptMiddleware, type Middleware } from '../../src/call/middleware.js';
+import { observedStart } from '../../src/call/observedStart.js';
+import { pipeline } from '../../src/call/pipeline.js';
+import type { Policy, RunningPolicy } from '../../src/call/policy.js';
+import type { Continuation } from '../../src/call/resume.js';
+import { deadlineWheel } from '../../src/core/deadlineWheel.js';
+import type { FleetError } from '../../src/core/fleetError.js';
+import { createNode, updateNode, type Node, type NodeInit } from '../../src/core/node.js';
+import { NodeSet } from '../../src/core/nodeSet.js';
+import type { Outcome } from '../../src/core/nodeStats.js';
+import { retryBudget, type RetryBudget } from '../../src/core/retryBudget.js';
+import type { MarbleHelpers } from '../../src/testing/marble.js';
+
+export const node = (id: string, more: NodeInit = {}): Node => createNode({ id, address: `${id}:1`, ...more });
+
+/** What one node answers to attempt after attempt; the last one stays. */
+export type Answers = Observable<string> | readonly Observable<string>[];
+
+export interface DrawnClientOptions {
+  /** Default: the nodes that have answers, at once and for ever. */
+  readonly sets?: Observable<NodeSet>;
+  readonly balancer?: Balancer;
+  readonly budget?: RetryBudget;
+  readonly use?: readonly Middleware<string>[];
+  readonly perAttempt?: readonly AttemptMiddleware<string>[];
+  readonly policies?: readonly Policy[];
+  /** The node is no longer there when its connection is asked for. */
+  readonly gone?: boolean;
+  /** Waits before a retry are not spread. Default 0.5. */
+  readonly random?: () => number;
+}
+
+export interface DrawnCallOptions extends CallOptions {
+  readonly single?: boolean;
+  readonly idempotent?: boolean;
+  readonly continuation?: () => Continuation<string> & { readonly request?: unknown };
+}
+
+/** The whole pipeline of a client over nodes that answer as they are drawn, by their ids. */
+export function drawnClient(
+  m: MarbleHelpers,
+  answers: Record<string, Answers>,
+  { sets, balancer = roundRobin(), budget, use = [], perAttempt = [], policies = [], ...rest }: DrawnClientOptions = {},
+) {
+  const { gone = false, random = () => 0.5 } = rest;
+  const { scheduler } = m;
+  const ended: string[] = [];
+  const events: CallEvent[] = [];
+  const asked: string[] = [];
+  const contexts: AttemptContext[] = [];
+  const leases = { open: 0 };
+  const turns = new Map<string, number>();
+  let known = NodeSet.of(Object.keys(answers).map((id) => node(id)));
+  let picker!: Picker;
+  const picker$ = new Subject<Picker>();
+  const changed$ = new Subject<NodeSet>();
+  (sets ?? changed$.pipe(startWith(known))).pipe(balancer).subscribe((next) => {
+    picker = next;
+    known = next.set;
+    picker$.next(next);
+  });
+  const replace = (id: string, change: Partial<Node>) => {
+    const before = known.get(id);
+    if (before) changed$.next(known.with(updateNode(before, change)));
+  };
+  const now = () => scheduler.now();
+  const sink = { observed: true, next: (event: CallEvent) => void events.push(event) };
+  const running: RunningPolicy[] = policies.map((policy) =>
+    policy.start({
+      ...{ scheduler, random, clock: now, events: sink, nodes: () => known },
+      eject: (id, ejection) => replace(id, { health: 'ejected', healthReason: ejection.reason, ejections: [ejection] }),
+      readmit: (id) => replace(id, { health: 'unknown', healthReason: undefined, ejections: [] }),
+    }),
+  );
+  const ports: SurfacePorts<string> = {
+    picker: () => picker,
+    picker$: () => picker$,
+    acquire: ({ id }) => {
+      if (gone) return undefined;
+      leases.open++;
+      return { connection: id, release: () => void leases.open-- };
+    },
+    ended: ({ id }, { status, latencyMs }: Outcome) => void ended.push(`${id} ${status} ${latencyMs}`),
+    loadOf: () => undefined,
+    gates: running.flatMap(({ gate }) => gate ?? []),
+    nodeGates: running.flatMap(({ nodeGate }) => nodeGate ?? []),
+    around: perAttempt.length ? (innermost) => compose(perAttempt, innermost) : undefined,
+    budget: budget ?? retryBudget({ scheduler }),
+    meter: new CallMeter(now),
+    events: sink,
+    wheel: deadlineWheel(scheduler),
+    scheduler,
+    now,
+    clock: now,
+    random,
+    handler: undefined,
+    finished: () => undefined,
+  };
+  const surface = use.length ? { ...ports, handler: compose(use, pipeline(ports)) } : ports;
+
+  /** What a node answers to its next attempt. */
+  const next = (id: string): Observable<string> => {
+    const given = answers[id]!;
+    if (given instanceof Observable) return given;
+    const turn = turns.get(id) ?? 0;
+    turns.set(id, turn + 1);
+    return given[Math.min(turn, given.length - 1)]!;
+  };
+  const call = ({ single = false, idempotent = true, continuation, ...options }: DrawnCallOptions = {}) =>
+    new Observable<string>((subscriber) => {
+      const begun = new Call<string, string>({
+        name: 'call',
+        start: observedStart((id: string, context: AttemptContext) => {
+          asked.push(id);
+          contexts.push({ ...context, metadata: context.metadata, number: context.number, previous: context.previous });
+          return next(id);
+        }),
+        options: { ...options, retry: options.retry ?? { initialBackoffMs: 2, maxAttempts: 3 } },
+        ...{ single, idempotent, startedAt: now(), begunAt: now(), demand: undefined },
+        continuation: continuation?.(),
+      });
+      const call = new CallSurface(begun, surface, subscriber);
+      call.start();
+      return call;
+    });
+  return { call, asked, contexts, ended, events, leases, meter: ports.meter, running };
+}
+
+/** A failure that lists its attempts as a call does. */
+export function failedAt(error: FleetError, ...attempts: readonly [id: string, durationMs: number][]): FleetError {
+  const { code, detail: message } = error;
+  return error.with({
+    node: attempts.at(-1)?.[0],
+    attempts: attempts.map(([id, durationMs]) => ({ node: id, address: `${id}:1`, code, message, durationMs })),
+  });
+}

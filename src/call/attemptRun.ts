@@ -1,0 +1,406 @@
+/** One try of a call on one node: pick, run, and tell how it ended. */
+
+import { Observable, type Subscription, type Unsubscribable } from 'rxjs';
+import type { NoPick, Pick, PickContext, Picker } from '../balancer/picker.js';
+import { formatAddress } from '../core/address.js';
+import type { AnswerSink } from '../core/answerSink.js';
+import type { CallStatus } from '../core/channel.js';
+import type { Expiring } from '../core/deadlineWheel.js';
+import type { Demand } from '../core/demand.js';
+import { FleetError } from '../core/fleetError.js';
+import type { Metadata } from '../core/metadata.js';
+import type { Node } from '../core/node.js';
+import type { Outcome } from '../core/nodeStats.js';
+import type { AttemptContext, Call, CallOptions } from './call.js';
+import type { AttemptReason } from './callEvent.js';
+import { guardedPick, type BarredPick } from './guardedPick.js';
+import type { AttemptCall } from './middleware.js';
+import type { Lease, PipelinePorts } from './pipelinePorts.js';
+import type { Entrant } from './policy.js';
+
+/** Who runs the attempts of a call. */
+export interface AttemptOwner<C, R> {
+  answered(attempt: AttemptRun<C, R>, answer: R): void;
+  failed(attempt: AttemptRun<C, R>, error: FleetError): void;
+  completed(attempt: AttemptRun<C, R>): void;
+}
+
+/**
+ * Picks a node (avoiding those that the call has tried, waiting while nodes are pending), runs the call on its connection,
+ * and reports the outcome to the pick: the one thing that flows back.
+ *
+ * Fails with what the node said; `NO_NODES` or `NO_NODE_FOR_TASK` when nobody can take it; what a breaker or limiter says
+ * when those who could are shut.
+ */
+export class AttemptRun<C, R> implements AnswerSink<R>, AttemptContext, Entrant, Expiring, Unsubscribable {
+  readonly call: Call<C, R>;
+  readonly number: number;
+  readonly reason: AttemptReason;
+  readonly previous: number;
+  /** The node that was picked; undefined before. */
+  node: Node = undefined as never;
+  metadata: Metadata | undefined;
+  private readonly ports: PipelinePorts<C>;
+  private readonly owner: AttemptOwner<C, R>;
+  private waiting: Unsubscribable | undefined = undefined;
+  private waitedSince = 0;
+  private running: Unsubscribable | undefined = undefined;
+  private picked: Pick | undefined = undefined;
+  private lease: Lease<C> | undefined = undefined;
+  private begunAt = 0;
+  private firstMessageMs: number | undefined = undefined;
+  private firstResponseBy = 0;
+  private messages = 0;
+  private over = false;
+  private wire: CallStatus | undefined = undefined;
+
+  /** @param previous attempts before this one that reached a node, as gRFC A6 counts them. */
+  constructor(
+    call: Call<C, R>,
+    ports: PipelinePorts<C>,
+    owner: AttemptOwner<C, R>,
+    number: number,
+    reason: AttemptReason,
+    previous: number,
+  ) {
+    this.call = call;
+    this.ports = ports;
+    this.owner = owner;
+    this.number = number;
+    this.reason = reason;
+    this.previous = previous;
+    this.metadata = call.metadata;
+  }
+
+  get deadline(): number {
+    return this.call.deadline;
+  }
+
+  get demand(): Demand | undefined {
+    return this.call.demand;
+  }
+
+  pick(): void {
+    const { balancer } = this.call.options;
+    try {
+      this.pickFrom(this.ports.picker(balancer));
+    } catch (thrown) {
+      // A balancer of the user's own may throw.
+      this.refuse(FleetError.from(thrown));
+    }
+  }
+
+  next(value: R): void {
+    if (this.over) return;
+    this.messages++;
+    if (this.firstMessageMs === undefined) {
+      const { call } = this;
+      const at = this.ports.clock();
+      const latencyMs = (this.firstMessageMs = at - this.begunAt);
+      if (call.firstAnswerAt === 0) call.firstAnswerAt = at;
+      this.stopFirstResponseTimer();
+      // The one answer means success, also to a consumer that takes it and leaves.
+      if (call.single && this.picked !== undefined) this.end(at, 'ok', latencyMs, undefined);
+    }
+    this.owner.answered(this, value);
+  }
+
+  error(thrown: unknown): void {
+    if (this.over) return;
+    this.over = true;
+    this.owner.failed(this, this.fail(FleetError.from(thrown)));
+  }
+
+  complete(): void {
+    if (this.over) return;
+    this.over = true;
+    if (this.picked !== undefined) {
+      const at = this.ports.clock();
+      this.end(at, 'ok', at - this.begunAt, undefined);
+    }
+    this.owner.completed(this);
+  }
+
+  status(status: CallStatus): void {
+    this.wire = status;
+  }
+
+  /** Called by the deadline wheel: no first response in time. */
+  expire(): void {
+    const ms = this.call.options.firstResponseTimeoutMs;
+    this.running?.unsubscribe();
+    this.error(new FleetError('UNAVAILABLE', `no response within ${ms} ms (firstResponseTimeoutMs)`));
+  }
+
+  /** A gate that was shut may be open: asks again. */
+  admit(): void {
+    this.waiting = undefined;
+    this.pick();
+  }
+
+  refuse(error: FleetError): void {
+    if (this.over) return;
+    this.over = true;
+    this.waiting = undefined;
+    this.owner.failed(this, this.withAccount(error, undefined));
+  }
+
+  /** Gives it up for another one that was first. */
+  outrun(): void {
+    this.cancel(true);
+  }
+
+  /** Fails it from outside, as a stall does. */
+  abort(error: FleetError): void {
+    this.running?.unsubscribe();
+    this.error(error);
+  }
+
+  /** What has not ended by now was cancelled, by the caller or by the deadline. */
+  unsubscribe(): void {
+    this.cancel(false);
+  }
+
+  private cancel(outrun: boolean): void {
+    if (this.over) return;
+    this.over = true;
+    this.waiting?.unsubscribe();
+    this.waiting = undefined;
+    this.running?.unsubscribe();
+    if (this.picked === undefined) return;
+    if (this.call.expired) this.fail(new FleetError('DEADLINE_EXCEEDED', 'no answer within the deadline'));
+    else {
+      const at = this.ports.clock();
+      this.end(at, 'cancelled', at - this.begunAt, undefined, outrun);
+    }
+  }
+
+  private pickFrom(picker: Picker): void {
+    const { call, ports } = this;
+    const context = contextOf(call, this.reason);
+    const { nodeGates } = ports;
+    call.picks++;
+    const picked = nodeGates.length === 0 ? picker.pick(context) : guardedPick(picker, context, nodeGates, call);
+    if (picked.node) {
+      this.waiting?.unsubscribe();
+      this.waiting = undefined;
+      this.start(picked);
+      return;
+    }
+    if (canHelp(call.options, picked) || waitsForDiscovery(picker)) {
+      this.waitedSince ||= ports.now();
+      this.waiting ??= this.nextPicker();
+      return;
+    }
+    this.waiting?.unsubscribe();
+    this.waiting = undefined;
+    if (isBarred(picked) && this.waitsAt(picked)) return;
+    this.over = true;
+    this.told(undefined, picked);
+    this.owner.failed(this, this.withAccount(nobody(call, picked), picked));
+  }
+
+  /** Asks each new picker. */
+  private nextPicker(): Subscription {
+    const { call, ports } = this;
+    return ports.picker$(call.options.balancer).subscribe({
+      next: (fresh) => this.pickFrom(fresh),
+      error: (error: unknown) => this.refuse(FleetError.from(error)),
+      complete: () => this.refuse(new FleetError('CLOSED', `${call.name}: the client was closed`, { sent: false })),
+    });
+  }
+
+  /** Waits at a gate that is shut, where it takes those who wait. */
+  private waitsAt({ gate }: BarredPick): boolean {
+    if (gate.wait === undefined) return false;
+    try {
+      if (!gate.wait(this)) return false;
+    } catch (thrown) {
+      this.refuse(FleetError.from(thrown));
+      return true;
+    }
+    this.waitedSince ||= this.ports.now();
+    this.waiting = { unsubscribe: () => gate.withdraw?.(this) };
+    return true;
+  }
+
+  private start(picked: Pick): void {
+    const { call, ports } = this;
+    const { node } = picked;
+    this.picked = picked;
+    this.node = node;
+    // The first attempt, if it did not wait, begins with the call.
+    const atOnce = this.number === 1 && this.waitedSince === 0;
+    this.begunAt = atOnce && ports.gates.length === 0 ? call.begunAt : ports.clock();
+    const timeoutMs = call.options.firstResponseTimeoutMs;
+    if (timeoutMs !== undefined) {
+      this.firstResponseBy = (atOnce ? call.startedAt : ports.now()) + timeoutMs;
+      ports.wheel.add(this.firstResponseBy, this);
+    }
+    if (this.number > 1 && this.reason !== 'hedge' && !call.tried?.has(node.id)) ports.meter.failedOver(call.name);
+    if (ports.events.observed) this.announce(picked);
+    try {
+      this.lease = ports.acquire(node);
+      if (!this.lease) throw new FleetError('UNAVAILABLE', 'the node has just gone', { sent: false });
+      const { connection } = this.lease;
+      const running =
+        ports.around === undefined ? call.start(connection, this, this) : this.startWithin(connection, ports.around);
+      this.running = running;
+      // It may have ended, or been given up, within the call above.
+      if (this.over) running.unsubscribe();
+    } catch (thrown) {
+      this.error(thrown);
+    }
+  }
+
+  /** Within the middlewares around attempts. */
+  private startWithin(connection: C, around: NonNullable<PipelinePorts<C>['around']>): Unsubscribable {
+    const { call, number, previous, node, deadline, metadata, demand } = this;
+    const attempt: AttemptCall<C, R> = { call, connection, number, previous, node, deadline, metadata, demand };
+    const innermost = (inner: AttemptCall<C, R>) =>
+      new Observable<R>((subscriber) =>
+        call.start(inner.connection, inner, {
+          next: (value) => subscriber.next(value),
+          error: (error) => subscriber.error(error),
+          complete: () => subscriber.complete(),
+          status: (status) => this.status(status),
+        }),
+      );
+    return around(innermost as never)(attempt).subscribe({
+      next: (value) => this.next(value),
+      error: (error: unknown) => this.error(error),
+      complete: () => this.complete(),
+    });
+  }
+
+  /** Enters the failure into the account of the call, and gives it the name of the node. */
+  private fail(error: FleetError): FleetError {
+    const { picked, call, number } = this;
+    if (!picked) return error;
+    const { node } = picked;
+    const { code, blame } = error;
+    const at = this.ports.clock();
+    const durationMs = at - this.begunAt;
+    call.failed({ node: node.id, address: formatAddress(node.address), code, message: error.detail, durationMs }, () =>
+      decisionOf(number, node, picked),
+    );
+    this.end(at, 'failed', durationMs, { code, blame, message: error.detail });
+    return error.with({ node: node.id, attempts: call.attempts.slice(), decisions: call.decisions.slice() });
+  }
+
+  private end(
+    at: number,
+    status: Outcome['status'],
+    latencyMs: number,
+    failure: { readonly code: Outcome['code']; readonly blame: Outcome['blame']; readonly message: string } | undefined,
+    outrun = false,
+  ): void {
+    const { picked, lease, ports, call, wire } = this;
+    if (picked === undefined) return;
+    const { node } = picked;
+    this.picked = undefined;
+    call.endedAt = at;
+    this.stopFirstResponseTimer();
+    const outcome: Outcome = {
+      status,
+      latencyMs,
+      firstMessageMs: this.firstMessageMs,
+      code: failure?.code,
+      blame: failure?.blame,
+      at,
+      load: wire === undefined ? undefined : ports.loadOf(wire.trailers),
+    };
+    picked.end(outcome);
+    lease?.release();
+    for (const gate of ports.nodeGates) gate.leave(node, call, outcome);
+    ports.ended(node, outcome);
+    const { events } = ports;
+    if (!events.observed) return;
+    const { number, reason, messages } = this;
+    events.next({
+      type: 'attemptEnded',
+      ...{ at: ports.now(), call, attempt: number, node, reason, outcome, outrun, messages },
+      message: failure?.message ?? '',
+      sentBytes: wire?.sentBytes,
+      receivedBytes: wire?.receivedBytes,
+    });
+  }
+
+  private announce(picked: Pick): void {
+    const { call, number, reason, ports } = this;
+    const at = ports.now();
+    this.told(picked.node, picked);
+    ports.events.next({
+      type: 'attemptStarted',
+      ...{ at, call, attempt: number, node: picked.node, reason },
+      waitedMs: this.waitedSince === 0 ? 0 : at - this.waitedSince,
+      addHeader: (name, value) => (this.metadata = { ...this.metadata, [name]: value }),
+    });
+  }
+
+  private told(node: Node | undefined, pick: Pick | NoPick): void {
+    const { call, ports, number } = this;
+    if (!ports.events.observed) return;
+    ports.events.next({ type: 'decision', at: ports.now(), call, ...decisionOf(number, node, pick) });
+  }
+
+  private withAccount(error: FleetError, pick: NoPick | undefined): FleetError {
+    const { call, number } = this;
+    const decisions = pick ? [...call.decisions, () => decisionOf(number, undefined, pick)] : call.decisions.slice();
+    return error.with({ attempts: call.attempts.slice(), decisions });
+  }
+
+  private stopFirstResponseTimer(): void {
+    if (this.firstResponseBy) this.ports.wheel.delete(this.firstResponseBy, this);
+    this.firstResponseBy = 0;
+  }
+}
+
+const plain: PickContext = { key: undefined, requires: undefined, exclude: undefined, strict: false };
+
+function contextOf<C, R>({ options, tried }: Call<C, R>, reason: AttemptReason): PickContext {
+  const { key, requires } = options;
+  if (key === undefined && requires === undefined && tried === undefined) return plain;
+  // A copy on the same node would only double its work.
+  return { key, requires, exclude: tried, strict: reason === 'hedge' };
+}
+
+function decisionOf(attempt: number, chosen: Node | undefined, { why }: Pick | NoPick) {
+  return { attempt, chosen, ...why };
+}
+
+function isBarred(picked: NoPick | BarredPick): picked is BarredPick {
+  return 'barred' in picked;
+}
+
+/** Waiting helps while nodes are dialled or asked, and where the caller says so, unless nobody has what is required. */
+function canHelp({ waitForReady }: CallOptions, picked: NoPick | BarredPick): boolean {
+  if (isBarred(picked)) return false;
+  return picked.pending || (waitForReady === true && picked.code === 'NO_NODES');
+}
+
+/** Nothing is known yet, but the source has not spoken either. */
+function waitsForDiscovery({ set }: Picker): boolean {
+  return set.size === 0 && set.stale !== undefined;
+}
+
+function nobody<C, R>({ name, options }: Call<C, R>, picked: NoPick | BarredPick): FleetError {
+  const { leftOut } = picked.why;
+  const shown = leftOut.slice(0, 5).map(({ node, reason }) => `${node}: ${reason}`);
+  const more = leftOut.length > shown.length ? `, and ${leftOut.length - shown.length} more` : '';
+  const known = shown.length
+    ? `. Known are ${shown.join('; ')}${more}`
+    : '. None is known: start one, or check discovery';
+  const what =
+    picked.code === 'NO_NODE_FOR_TASK' ? `no node offers ${options.requires?.name}` : 'no node can take the call';
+  const code = isBarred(picked) ? picked.barred.code : codeOf(picked);
+  return new FleetError(code, `${name}: ${what}${known}`, { sent: false });
+}
+
+/** Where every node that could take it is out by its breaker, that is the news. */
+function codeOf({ code, why }: NoPick): FleetError['code'] {
+  if (code !== 'NO_NODES') return code;
+  const open = why.leftOut.filter(({ obstacle }) => obstacle === 'circuitOpen').length;
+  const hopeful = why.leftOut.filter(({ obstacle }) => obstacle !== 'lacks' && obstacle !== 'elsewhere').length;
+  return open > 0 && open === hopeful ? 'CIRCUIT_OPEN' : code;
+}

@@ -1,0 +1,340 @@
+/**
+ * The run of one call: through the gates, then attempt after attempt until one answers.
+ *
+ * What it does is a `catchError` switch (`failover`) around each attempt, with a second source raced in where a call is
+ * hedged; it is written as one object because a chain of operators costs every call an Observable and a subscriber each. The
+ * marbles of `marbles/call` prove it.
+ */
+
+import type { Subscription, Unsubscribable } from 'rxjs';
+import type { AnswerSink } from '../core/answerSink.js';
+import type { Expiring } from '../core/deadlineWheel.js';
+import { FleetError } from '../core/fleetError.js';
+import { AttemptRun, type AttemptOwner } from './attemptRun.js';
+import type { Call } from './call.js';
+import type { AttemptReason } from './callEvent.js';
+import { hedgeDelay, isNonFatal } from './hedgeDelay.js';
+import type { PipelinePorts } from './pipelinePorts.js';
+import type { Entrant } from './policy.js';
+import { costsTokens, pushbackOf, retryVerdict, type RetryRefusal } from './retryVerdict.js';
+import { StallDetector } from './stallDetector.js';
+
+export class CallRun<C, R> implements AttemptOwner<C, R>, Entrant, Expiring, Unsubscribable {
+  readonly call: Call<C, R>;
+  private readonly ports: PipelinePorts<C>;
+  private readonly sink: AnswerSink<R>;
+  private over = false;
+  /** Gates that it has passed and must leave. */
+  private passed = 0;
+  private waiting = false;
+  private admittedAt = 0;
+  /** The attempt that runs; with hedging there may be others beside it. */
+  private current: AttemptRun<C, R> | undefined = undefined;
+  private others: AttemptRun<C, R>[] | undefined = undefined;
+  /** Attempts begun, and those of them that count for `maxAttempts`. */
+  private begun = 0;
+  private counted = 0;
+  private transparentUsed = false;
+  private spoken = false;
+  private messages = 0;
+  /** Where nobody is left to try, what the last node said tells more. */
+  private standing: FleetError | undefined = undefined;
+  private pause: Subscription | undefined = undefined;
+  private hedgeAt = 0;
+  private stall: StallDetector | undefined = undefined;
+
+  constructor(call: Call<C, R>, ports: PipelinePorts<C>, sink: AnswerSink<R>) {
+    this.call = call;
+    this.ports = ports;
+    this.sink = sink;
+  }
+
+  begin(): void {
+    this.ports.budget.deposit(this.call.startedAt);
+    if (this.ports.gates.length === 0) this.launch('first');
+    else this.pass();
+  }
+
+  /** A gate lets it go on after a wait. */
+  admit(): void {
+    this.waiting = false;
+    this.passed++;
+    this.pass();
+  }
+
+  refuse(error: FleetError): void {
+    this.waiting = false;
+    this.fail(error);
+  }
+
+  answered(attempt: AttemptRun<C, R>, answer: R): void {
+    if (this.over) return;
+    if (!this.spoken) {
+      this.spoken = true;
+      if (this.others !== undefined) this.keepOnly(attempt);
+      this.disarmHedge();
+      this.ports.budget.ended?.(true);
+    }
+    const { continuation } = this.call;
+    if (continuation === undefined) {
+      this.messages++;
+      this.sink.next(answer);
+      return;
+    }
+    let taken: R | undefined;
+    try {
+      taken = continuation.take(answer);
+    } catch (thrown) {
+      attempt.abort(FleetError.from(thrown, 'BAD_RESPONSE'));
+      return;
+    }
+    if (continuation.stall) this.stallDetector(continuation.stall).heard();
+    if (taken === undefined) return;
+    this.messages++;
+    this.sink.next(taken);
+  }
+
+  completed(attempt: AttemptRun<C, R>): void {
+    if (this.over) return;
+    if (this.others !== undefined) this.keepOnly(attempt);
+    this.current = undefined;
+    if (!this.spoken) this.ports.budget.ended?.(true);
+    this.end('OK');
+    this.sink.complete();
+  }
+
+  failed(attempt: AttemptRun<C, R>, error: FleetError): void {
+    if (this.over) return;
+    this.remove(attempt);
+    const { hedge } = this.call.options;
+    if (attempt.node !== undefined) this.ports.budget.ended?.(!costsTokens(error, this.call.options.retry));
+    if (hedge && !this.spoken && this.current !== undefined) {
+      // Of a copy that found no node, those that have one know nothing.
+      if (attempt.node === undefined) return;
+      if (!isNonFatal(hedge, error.code)) return this.fail(error);
+      this.standing = error;
+      return this.hedgeAfter(error);
+    }
+    this.disarmHedge();
+    if (this.spoken) this.resume(error);
+    else this.retry(error);
+  }
+
+  /** Called by the deadline wheel: the first copy has not answered for long enough. */
+  expire(): void {
+    this.hedgeAt = 0;
+    this.launchHedge();
+  }
+
+  /** Given up by its user, or by its deadline. */
+  unsubscribe(): void {
+    if (this.over) return;
+    const { expired, single } = this.call;
+    if (expired) this.end('DEADLINE_EXCEEDED');
+    else this.end(single && this.spoken ? 'OK' : 'CANCELLED');
+  }
+
+  /** Through the gates that are left. */
+  private pass(): void {
+    const { gates } = this.ports;
+    try {
+      while (this.passed < gates.length) {
+        if (!gates[this.passed]!.enter(this)) {
+          this.waiting = true;
+          return;
+        }
+        this.passed++;
+      }
+    } catch (thrown) {
+      this.fail(FleetError.from(thrown));
+      return;
+    }
+    this.admittedAt = this.ports.clock();
+    this.launch('first');
+  }
+
+  private launch(reason: AttemptReason): void {
+    const { call, ports } = this;
+    const previous = this.counted;
+    if (reason !== 'transparent') this.counted++;
+    const attempt = new AttemptRun(call, ports, this, ++this.begun, reason, previous);
+    if (this.current === undefined) this.current = attempt;
+    else (this.others ??= []).push(attempt);
+    const { hedge } = call.options;
+    if (hedge && !this.spoken) this.armHedge();
+    attempt.pick();
+  }
+
+  private retry(error: FleetError): void {
+    const { call, ports, counted, transparentUsed } = this;
+    const nobodyLeft = isNobody(error) && call.attempts.length > 0;
+    const standing = nobodyLeft ? (this.standing ?? error) : error;
+    const { options, idempotent } = call;
+    const { retry, failover } = options;
+    const situation = { retry, failover, idempotent, counted, transparentUsed, nobodyLeft };
+    const verdict = retryVerdict(situation, error, ports.random);
+    if (typeof verdict === 'string') return this.giveUp(standing, verdict, error);
+    const { delayMs, transparent, pushback } = verdict;
+    if (ports.now() + delayMs >= call.deadline) return this.giveUp(standing, 'deadline', error);
+    if (!ports.budget.withdraw()) return this.giveUp(standing, 'budget', error);
+    this.standing = standing;
+    if (transparent) this.transparentUsed = true;
+    this.follow(transparent ? 'transparent' : 'retry', delayMs, error, pushback);
+  }
+
+  /** After answers were given, another attempt may go on from there. */
+  private resume(error: FleetError): void {
+    const { call, ports } = this;
+    const { continuation } = call;
+    this.stall?.pause();
+    // Another node takes over from where the last one stopped; while there is none, those that were tried may come back.
+    if (continuation?.resumed && isNobody(error)) return this.retry(error);
+    if (continuation === undefined || !continuation.resume(error)) return this.giveUp(error, 'committed', error);
+    if (ports.now() >= call.deadline) return this.giveUp(error, 'deadline', error);
+    if (!ports.budget.withdraw()) return this.giveUp(error, 'budget', error);
+    this.standing = error;
+    if (ports.events.observed) {
+      const { code: after } = error;
+      const { continuity } = continuation;
+      ports.events.next({
+        type: 'resumed',
+        ...{ at: ports.now(), call, attempt: this.begun + 1, after, messages: this.messages, continuity },
+      });
+    }
+    this.follow('resume', 0, error, false);
+  }
+
+  /** Another attempt, at once or after a wait. */
+  private follow(reason: AttemptReason, delayMs: number, after: FleetError, pushback: boolean): void {
+    const { call, ports } = this;
+    if (ports.events.observed) {
+      ports.events.next({
+        type: 'retryScheduled',
+        ...{ at: ports.now(), call, attempt: this.begun + 1, reason, delayMs, after: after.code, pushback },
+      });
+    }
+    ports.meter.retried(call.name, reason);
+    if (delayMs === 0) return this.launch(reason);
+    this.pause = ports.scheduler.schedule(() => {
+      this.pause = undefined;
+      this.launch(reason);
+    }, delayMs);
+  }
+
+  private armHedge(): void {
+    const { call, ports } = this;
+    const hedge = call.options.hedge!;
+    const { maxAttempts = 2 } = hedge as Exclude<typeof hedge, false>;
+    if (this.hedgeAt > 0 || this.counted >= maxAttempts) return;
+    if (!call.idempotent && call.options.failover !== true) return;
+    const delayMs = hedgeDelay(hedge as Exclude<typeof hedge, false>, (fraction) =>
+      ports.meter.firstAnswer(call.name, fraction),
+    );
+    if (delayMs === undefined) return;
+    const at = ports.now() + delayMs;
+    if (at >= call.deadline) return;
+    this.hedgeAt = at;
+    ports.wheel.add(at, this);
+  }
+
+  private disarmHedge(): void {
+    if (this.hedgeAt > 0) this.ports.wheel.delete(this.hedgeAt, this);
+    this.hedgeAt = 0;
+  }
+
+  /** A copy failed while others run: the next goes at once, or when the node says, or not at all (gRFC A6). */
+  private hedgeAfter(error: FleetError): void {
+    const pushback = pushbackOf(error);
+    this.disarmHedge();
+    if (pushback === 'stop') return;
+    if (pushback === undefined || pushback === 0) return this.launchHedge();
+    this.hedgeAt = this.ports.now() + pushback;
+    if (this.hedgeAt < this.call.deadline) this.ports.wheel.add(this.hedgeAt, this);
+    else this.hedgeAt = 0;
+  }
+
+  private launchHedge(): void {
+    const { call, ports } = this;
+    const { hedge } = call.options;
+    if (!hedge || this.spoken || this.current === undefined) return;
+    if (this.counted >= (hedge.maxAttempts ?? 2)) return;
+    const running = [this.current, ...(this.others ?? [])];
+    // One that still waits for a node is not slow yet.
+    if (running.some(({ node }) => node === undefined)) return this.armHedge();
+    if (!ports.budget.withdraw()) {
+      this.refused('budget', 'DEADLINE_EXCEEDED');
+      return;
+    }
+    for (const { node } of running) call.avoid(node.id);
+    ports.meter.retried(call.name, 'hedge');
+    this.launch('hedge');
+  }
+
+  private remove(attempt: AttemptRun<C, R>): void {
+    if (attempt === this.current) this.current = this.others?.shift();
+    else if (this.others) this.others.splice(this.others.indexOf(attempt), 1);
+  }
+
+  /** The first answer counts; the others are cancelled. */
+  private keepOnly(attempt: AttemptRun<C, R>): void {
+    const all = [this.current, ...(this.others ?? [])];
+    this.current = attempt;
+    this.others = undefined;
+    for (const other of all) if (other !== attempt) other?.outrun();
+  }
+
+  private stallDetector(options: Exclude<NonNullable<Call<C, R>['continuation']>['stall'], false>): StallDetector {
+    const { ports, call } = this;
+    return (this.stall ??= new StallDetector(options, ports.wheel, ports.now, (silentMs, usualMs) => {
+      const attempt = this.current;
+      if (!attempt) return;
+      const { node, number } = attempt;
+      if (ports.events.observed) {
+        ports.events.next({ type: 'stalled', at: ports.now(), call, attempt: number, node, silentMs, usualMs });
+      }
+      const gap = Math.round(usualMs);
+      const text = `node ${node.id} fell silent for ${Math.round(silentMs)} ms amid its answer, where ${gap} ms are usual`;
+      attempt.abort(new FleetError('UNAVAILABLE', text, { node: node.id }));
+    }));
+  }
+
+  private giveUp(standing: FleetError, reason: RetryRefusal, error: FleetError): void {
+    this.refused(reason, error.code);
+    this.fail(standing);
+  }
+
+  private refused(reason: RetryRefusal, code: FleetError['code']): void {
+    const { call, ports } = this;
+    if (reason === 'budget') ports.meter.refused(call.name);
+    if (ports.events.observed) ports.events.next({ type: 'retryRefused', at: ports.now(), call, reason, code });
+  }
+
+  private fail(error: FleetError): void {
+    if (this.over) return;
+    this.end(error.code);
+    this.sink.error(error);
+  }
+
+  /** Cancels what runs, and gives back what it holds. */
+  private end(code: FleetError['code'] | 'OK'): void {
+    this.over = true;
+    const { call, ports, current, others } = this;
+    this.disarmHedge();
+    this.pause?.unsubscribe();
+    this.stall?.stop();
+    current?.unsubscribe();
+    if (others !== undefined) for (const other of others) other.unsubscribe();
+    const { gates } = ports;
+    if (gates.length === 0) return;
+    if (this.waiting) gates[this.passed]!.withdraw(this);
+    if (this.passed === 0) return;
+    const latencyMs = (call.endedAt || ports.clock()) - (this.admittedAt || call.begunAt);
+    for (let i = this.passed - 1; i >= 0; i--) gates[i]!.leave(this, { code, latencyMs });
+    this.passed = 0;
+  }
+}
+
+/** Nobody could take it, whatever the reason. */
+function isNobody({ code }: FleetError): boolean {
+  return code === 'NO_NODES';
+}

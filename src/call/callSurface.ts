@@ -1,0 +1,137 @@
+/** Where a call meets its user: the account, the deadline, and the one kind of error. */
+
+import type { Subscriber, Unsubscribable } from 'rxjs';
+import type { AnswerSink } from '../core/answerSink.js';
+import type { Expiring } from '../core/deadlineWheel.js';
+import { FleetError } from '../core/fleetError.js';
+import type { Call } from './call.js';
+import type { MethodMeter } from './callMeter.js';
+import { CallRun } from './callRun.js';
+import type { Handler } from './middleware.js';
+import type { PipelinePorts } from './pipelinePorts.js';
+
+/** What a surface needs of the client around it. */
+export interface SurfacePorts<C> extends PipelinePorts<C> {
+  /** The pipeline with the middlewares around it; undefined when there are none. */
+  readonly handler: Handler<C> | undefined;
+  /** A call is over. */
+  readonly finished: () => void;
+}
+
+/**
+ * Runs a call for its subscriber. Fails it with `DEADLINE_EXCEEDED` when its deadline comes, cancelling what runs; the error
+ * lists every attempt, the one that was cut short included. Whatever a middleware throws is a `FleetError` of the call.
+ *
+ *     call        ---------a|
+ *     deadline    -----#
+ */
+export class CallSurface<C, R> implements AnswerSink<R>, Expiring, Unsubscribable {
+  private readonly call: Call<C, R>;
+  private readonly ports: SurfacePorts<C>;
+  private readonly subscriber: Subscriber<R>;
+  private readonly method: MethodMeter;
+  private inner: Unsubscribable | undefined = undefined;
+  private over = false;
+  private messages = 0;
+
+  constructor(call: Call<C, R>, ports: SurfacePorts<C>, subscriber: Subscriber<R>) {
+    this.call = call;
+    this.ports = ports;
+    this.subscriber = subscriber;
+    this.method = ports.meter.of(call.name);
+  }
+
+  start(): void {
+    const { call, ports } = this;
+    this.method.inFlight++;
+    if (ports.events.observed) ports.events.next({ type: 'callStarted', at: call.startedAt, call });
+    if (call.deadline !== Infinity) ports.wheel.add(call.deadline, this);
+    if (ports.handler === undefined) {
+      const run = new CallRun(call, ports, this);
+      this.inner = run;
+      run.begin();
+    } else this.startWithin(ports.handler);
+  }
+
+  next(answer: R): void {
+    if (this.over) return;
+    if (++this.messages > 1 && this.call.single) {
+      this.inner?.unsubscribe();
+      this.error(new FleetError('INTERNAL', `${this.call.name} gave more than one answer: a middleware repeats it`));
+      return;
+    }
+    this.subscriber.next(answer);
+  }
+
+  error(thrown: unknown): void {
+    if (this.over) return;
+    const error = FleetError.from(thrown);
+    this.end(error.code, error);
+    this.subscriber.error(error);
+  }
+
+  complete(): void {
+    if (this.over) return;
+    this.end('OK', undefined);
+    this.subscriber.complete();
+  }
+
+  /** Called by the deadline wheel. */
+  expire(): void {
+    if (this.over) return;
+    const { call } = this;
+    call.expired = true;
+    this.inner?.unsubscribe();
+    const ms = Math.round(call.deadline - call.startedAt);
+    const waited = call.attempts.length
+      ? ''
+      : call.picks === 0
+        ? ': it never came to a node'
+        : ': no node was ready to take it';
+    const { attempts, decisions } = call;
+    this.error(
+      new FleetError('DEADLINE_EXCEEDED', `${call.name} had no answer within ${ms} ms${waited}`, {
+        attempts,
+        decisions,
+        sent: attempts.length > 0,
+      }),
+    );
+  }
+
+  /** Given up by its user. */
+  unsubscribe(): void {
+    if (this.over) return;
+    this.inner?.unsubscribe();
+    // Who takes the one answer and leaves has got what was asked for.
+    this.end(this.call.single && this.messages > 0 ? 'OK' : 'CANCELLED', undefined);
+  }
+
+  private startWithin(handler: Handler<C>): void {
+    try {
+      const inner = handler(this.call).subscribe({
+        next: (answer) => this.next(answer),
+        error: (error: unknown) => this.error(error),
+        complete: () => this.complete(),
+      });
+      this.inner = inner;
+      if (this.over) inner.unsubscribe();
+    } catch (thrown) {
+      this.error(thrown);
+    }
+  }
+
+  private end(code: FleetError['code'] | 'OK', error: FleetError | undefined): void {
+    this.over = true;
+    const { call, ports, messages } = this;
+    const { deadline, begunAt, firstAnswerAt } = call;
+    if (deadline !== Infinity) ports.wheel.delete(deadline, this);
+    const at = call.endedAt || ports.clock();
+    const latencyMs = at - begunAt;
+    const firstMessageMs = firstAnswerAt === 0 ? undefined : firstAnswerAt - begunAt;
+    this.method.ended(code, latencyMs, firstMessageMs, at);
+    if (ports.events.observed) {
+      ports.events.next({ type: 'callEnded', at: ports.now(), call, code, error, latencyMs, firstMessageMs, messages });
+    }
+    ports.finished();
+  }
+}

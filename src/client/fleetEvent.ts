@@ -1,0 +1,28 @@
+/** Everything that happens in a fleet or pool, as one stream: what all that watches is fed by. */
+
+import type { CallEvent } from '../call/callEvent.js';
+import type { ConnectivityState } from '../core/channel.js';
+import type { DiscoveryEvent } from '../discovery/discovery.js';
+import type { HealthEvent } from '../health/healthEvent.js';
+
+/** The connection to a node changed its state. */
+export interface ConnectionChanged {
+  readonly type: 'connectionChanged';
+  readonly at: number;
+  /** The id of the node. */
+  readonly node: string;
+  readonly from: ConnectivityState;
+  readonly to: ConnectivityState;
+  /** Why the last dialling failed, or the connection ended, where that is known. */
+  readonly reason: string | undefined;
+}
+
+/** A discovery met something and survived it. */
+export interface DiscoveryHappened {
+  readonly type: 'discovery';
+  readonly at: number;
+  readonly event: DiscoveryEvent;
+}
+
+/** Told apart by `type`. */
+export type FleetEvent = CallEvent | HealthEvent | ConnectionChanged | DiscoveryHappened;

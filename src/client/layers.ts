@@ -1,0 +1,52 @@
+/** What `use` holds, each layer brought to its place. */
+
+import type { AttemptMiddleware, Layer, Middleware } from '../call/middleware.js';
+import {
+  isPolicy,
+  type Gate,
+  type NodeGate,
+  type Policy,
+  type PolicyPorts,
+  type RunningPolicy,
+} from '../call/policy.js';
+import { requireOption } from '../core/requireOption.js';
+
+/** The layers of one client, by their places. */
+export interface Layers<C> {
+  readonly middlewares: readonly Middleware<C>[];
+  readonly attemptMiddlewares: readonly AttemptMiddleware<C>[];
+  readonly policies: readonly Policy[];
+}
+
+/** @throws FleetError `INVALID_OPTION` for what is no layer. */
+export function layersOf<C>(use: readonly Layer<C>[]): Layers<C> {
+  const middlewares: Middleware<C>[] = [];
+  const attemptMiddlewares: AttemptMiddleware<C>[] = [];
+  const policies: Policy[] = [];
+  use.forEach((layer, i) => {
+    if (typeof layer === 'function') middlewares.push(layer);
+    else if (isPolicy(layer)) policies.push(layer);
+    else {
+      const known = typeof layer === 'object' && layer !== null && typeof layer.perAttempt === 'function';
+      requireOption(known, `use[${i}]`, 'a middleware, one of perAttempt(), or a policy', typeof layer);
+      attemptMiddlewares.push(layer.perAttempt);
+    }
+  });
+  return { middlewares, attemptMiddlewares, policies };
+}
+
+/** The policies of one client at work. */
+export interface Policies {
+  readonly gates: readonly Gate[];
+  readonly nodeGates: readonly NodeGate[];
+  readonly running: readonly (RunningPolicy & { readonly name: string })[];
+}
+
+export function startPolicies(policies: readonly Policy[], ports: PolicyPorts): Policies {
+  const running = policies.map((policy) => Object.assign(policy.start(ports), { name: policy.name }));
+  return {
+    gates: running.map(({ gate }) => gate).filter((gate) => gate !== undefined),
+    nodeGates: running.map(({ nodeGate }) => nodeGate).filter((gate) => gate !== undefined),
+    running,
+  };
+}
