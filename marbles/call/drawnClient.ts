@@ -87,6 +87,7 @@ export function drawnClient(
       leases.open++;
       return { connection: id, release: () => void leases.open-- };
     },
+    resourceOf: (connection) => connection as string,
     ended: ({ id }, { status, latencyMs }: Outcome) => void ended.push(`${id} ${status} ${latencyMs}`),
     loadOf: () => undefined,
     gates: running.flatMap(({ gate }) => gate ?? []),

@@ -11,10 +11,12 @@ import { FleetError } from '../core/fleetError.js';
 import type { Metadata } from '../core/metadata.js';
 import type { Node } from '../core/node.js';
 import type { Outcome } from '../core/nodeStats.js';
-import type { AttemptContext, Call, CallOptions } from './call.js';
+import { attemptEvents, decisionOf } from './attemptEvents.js';
+import type { AttemptContext, Call } from './call.js';
 import type { AttemptReason } from './callEvent.js';
 import { guardedPick, type BarredPick } from './guardedPick.js';
 import type { AttemptCall } from './middleware.js';
+import { isBarred, nobody, waitingHelps } from './nobody.js';
 import type { Lease, PipelinePorts } from './pipelinePorts.js';
 import type { Entrant } from './policy.js';
 
@@ -46,7 +48,7 @@ export class AttemptRun<C, R> implements AnswerSink<R>, AttemptContext, Entrant,
   private waitedSince = 0;
   private running: Unsubscribable | undefined = undefined;
   private picked: Pick | undefined = undefined;
-  private lease: Lease<C> | undefined = undefined;
+  private lease: Lease | undefined = undefined;
   private begunAt = 0;
   private firstMessageMs: number | undefined = undefined;
   private firstResponseBy = 0;
@@ -187,7 +189,7 @@ export class AttemptRun<C, R> implements AnswerSink<R>, AttemptContext, Entrant,
       this.start(picked);
       return;
     }
-    if (canHelp(call.options, picked) || waitsForDiscovery(picker)) {
+    if (waitingHelps(picked, picker, call.options.waitForReady)) {
       this.waitedSince ||= ports.now();
       this.waiting ??= this.nextPicker();
       return;
@@ -196,8 +198,8 @@ export class AttemptRun<C, R> implements AnswerSink<R>, AttemptContext, Entrant,
     this.waiting = undefined;
     if (isBarred(picked) && this.waitsAt(picked)) return;
     this.over = true;
-    this.told(undefined, picked);
-    this.owner.failed(this, this.withAccount(nobody(call, picked), picked));
+    if (ports.events.observed) attemptEvents.decisionMade(ports, this, undefined, picked);
+    this.owner.failed(this, this.withAccount(nobody(call.name, call.options.requires, picked), picked));
   }
 
   /** Asks each new picker. */
@@ -238,11 +240,14 @@ export class AttemptRun<C, R> implements AnswerSink<R>, AttemptContext, Entrant,
       ports.wheel.add(this.firstResponseBy, this);
     }
     if (this.number > 1 && this.reason !== 'hedge' && !call.tried?.has(node.id)) ports.meter.failedOver(call.name);
-    if (ports.events.observed) this.announce(picked);
+    if (ports.events.observed) {
+      attemptEvents.decisionMade(ports, this, node, picked);
+      attemptEvents.started(ports, this, node, this.waitedSince);
+    }
     try {
       this.lease = ports.acquire(node);
       if (!this.lease) throw new FleetError('UNAVAILABLE', 'the node has just gone', { sent: false });
-      const { connection } = this.lease;
+      const connection = ports.resourceOf(this.lease.connection);
       const running =
         ports.around === undefined ? call.start(connection, this, this) : this.startWithin(connection, ports.around);
       this.running = running;
@@ -314,34 +319,10 @@ export class AttemptRun<C, R> implements AnswerSink<R>, AttemptContext, Entrant,
     lease?.release();
     for (const gate of ports.nodeGates) gate.leave(node, call, outcome);
     ports.ended(node, outcome);
-    const { events } = ports;
-    if (!events.observed) return;
-    const { number, reason, messages } = this;
-    events.next({
-      type: 'attemptEnded',
-      ...{ at: ports.now(), call, attempt: number, node, reason, outcome, outrun, messages },
-      message: failure?.message ?? '',
-      sentBytes: wire?.sentBytes,
-      receivedBytes: wire?.receivedBytes,
-    });
-  }
-
-  private announce(picked: Pick): void {
-    const { call, number, reason, ports } = this;
-    const at = ports.now();
-    this.told(picked.node, picked);
-    ports.events.next({
-      type: 'attemptStarted',
-      ...{ at, call, attempt: number, node: picked.node, reason },
-      waitedMs: this.waitedSince === 0 ? 0 : at - this.waitedSince,
-      addHeader: (name, value) => (this.metadata = { ...this.metadata, [name]: value }),
-    });
-  }
-
-  private told(node: Node | undefined, pick: Pick | NoPick): void {
-    const { call, ports, number } = this;
-    if (!ports.events.observed) return;
-    ports.events.next({ type: 'decision', at: ports.now(), call, ...decisionOf(number, node, pick) });
+    if (ports.events.observed) {
+      const { messages } = this;
+      attemptEvents.ended(ports, this, { node, outcome, outrun, messages, wire, message: failure?.message ?? '' });
+    }
   }
 
   private withAccount(error: FleetError, pick: NoPick | undefined): FleetError {
@@ -363,44 +344,4 @@ function contextOf<C, R>({ options, tried }: Call<C, R>, reason: AttemptReason):
   if (key === undefined && requires === undefined && tried === undefined) return plain;
   // A copy on the same node would only double its work.
   return { key, requires, exclude: tried, strict: reason === 'hedge' };
-}
-
-function decisionOf(attempt: number, chosen: Node | undefined, { why }: Pick | NoPick) {
-  return { attempt, chosen, ...why };
-}
-
-function isBarred(picked: NoPick | BarredPick): picked is BarredPick {
-  return 'barred' in picked;
-}
-
-/** Waiting helps while nodes are dialled or asked, and where the caller says so, unless nobody has what is required. */
-function canHelp({ waitForReady }: CallOptions, picked: NoPick | BarredPick): boolean {
-  if (isBarred(picked)) return false;
-  return picked.pending || (waitForReady === true && picked.code === 'NO_NODES');
-}
-
-/** Nothing is known yet, but the source has not spoken either. */
-function waitsForDiscovery({ set }: Picker): boolean {
-  return set.size === 0 && set.stale !== undefined;
-}
-
-function nobody<C, R>({ name, options }: Call<C, R>, picked: NoPick | BarredPick): FleetError {
-  const { leftOut } = picked.why;
-  const shown = leftOut.slice(0, 5).map(({ node, reason }) => `${node}: ${reason}`);
-  const more = leftOut.length > shown.length ? `, and ${leftOut.length - shown.length} more` : '';
-  const known = shown.length
-    ? `. Known are ${shown.join('; ')}${more}`
-    : '. None is known: start one, or check discovery';
-  const what =
-    picked.code === 'NO_NODE_FOR_TASK' ? `no node offers ${options.requires?.name}` : 'no node can take the call';
-  const code = isBarred(picked) ? picked.barred.code : codeOf(picked);
-  return new FleetError(code, `${name}: ${what}${known}`, { sent: false });
-}
-
-/** Where every node that could take it is out by its breaker, that is the news. */
-function codeOf({ code, why }: NoPick): FleetError['code'] {
-  if (code !== 'NO_NODES') return code;
-  const open = why.leftOut.filter(({ obstacle }) => obstacle === 'circuitOpen').length;
-  const hopeful = why.leftOut.filter(({ obstacle }) => obstacle !== 'lacks' && obstacle !== 'elsewhere').length;
-  return open > 0 && open === hopeful ? 'CIRCUIT_OPEN' : code;
 }

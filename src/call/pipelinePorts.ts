@@ -15,8 +15,8 @@ import type { AttemptHandler } from './middleware.js';
 import type { Gate, NodeGate } from './policy.js';
 
 /** A connection that is kept open while a call uses it. */
-export interface Lease<C> {
-  readonly connection: C;
+export interface Lease {
+  readonly connection: unknown;
   release(): void;
 }
 
@@ -26,7 +26,9 @@ export interface PipelinePorts<C> {
   /** Each new picker, for calls that wait for a node. */
   readonly picker$: (balancer: Balancer | undefined) => Observable<Picker>;
   /** The connection to a node, or undefined when the node has just gone. */
-  readonly acquire: (node: Node) => Lease<C> | undefined;
+  readonly acquire: (node: Node) => Lease | undefined;
+  /** What calls get of a connection: itself, or what it holds. */
+  readonly resourceOf: (connection: unknown) => C;
   /** Told how each attempt ended. */
   readonly ended: (node: Node, outcome: Outcome) => void;
   /** What trailers say of the load of their node. */

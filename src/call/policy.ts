@@ -104,6 +104,6 @@ export interface Barred extends Refusal {
 }
 
 /** True for what `use` takes that is no middleware. */
-export function isPolicy(layer: object): layer is Policy {
-  return 'start' in layer && typeof layer.start === 'function';
+export function isPolicy(layer: unknown): layer is Policy {
+  return typeof (layer as Policy | undefined | null)?.start === 'function';
 }

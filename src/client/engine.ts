@@ -25,7 +25,7 @@ import { CallMeter } from '../call/callMeter.js';
 import { CallSurface, type SurfacePorts } from '../call/callSurface.js';
 import { compose } from '../call/middleware.js';
 import { pipeline } from '../call/pipeline.js';
-import type { Connection, ConnectivityState } from '../core/channel.js';
+import type { Connection } from '../core/channel.js';
 import { stopwatchOf } from '../core/stopwatch.js';
 import { deadlineWheel } from '../core/deadlineWheel.js';
 import { currentDemand } from '../core/demand.js';
@@ -49,28 +49,36 @@ import type { FleetEvent } from './fleetEvent.js';
 import { fleetSnapshot } from './fleetSnapshot.js';
 import { layersOf, startPolicies } from './layers.js';
 import { Pickers } from './pickers.js';
+import { ready } from './ready.js';
+import { select, type Selection, type SelectOptions } from './select.js';
+import { stateEvents } from './stateEvents.js';
 
-export interface Engine<C> extends LiveNodes {
+/** An engine that holds connections `C`, of which calls get `T`. */
+export interface Engine<C, T = C> extends LiveNodes {
   /** Cold: each subscription is a call. */
-  call<R>(spec: EngineCall<C, R>): Observable<R>;
+  call<R>(spec: EngineCall<T, R>): Observable<R>;
+  /** A node of the balancer's choice, for work that is no call. */
+  select(options?: SelectOptions): Selection<T>;
   /** The open connection to a node, if there is one. */
   connection(id: string): C | undefined;
 }
 
 /** What kind of thing is held per node. */
-export interface EngineKind<C extends Connection> {
+export interface EngineKind<C extends Connection, T> {
   /** Makes the connection to a node. */
   readonly open: (node: Node) => C;
+  /** What calls get of it. */
+  readonly resourceOf: (connection: C) => T;
   /** Watches it. */
   readonly health?: ((target: HealthTarget<C>) => Observable<NodeHealth>) | undefined;
   /** What trailers say of the load of their node. */
   readonly loadOf?: ((trailers: Metadata) => LoadReport | undefined) | undefined;
 }
 
-export function createEngine<C extends Connection>(
-  options: EngineOptions<C>,
-  { open, health, loadOf = () => undefined }: EngineKind<C>,
-): Engine<C> {
+export function createEngine<C extends Connection, T>(
+  options: EngineOptions<T>,
+  { open, resourceOf, health, loadOf = () => undefined }: EngineKind<C, T>,
+): Engine<C, T> {
   const { scheduler = asyncScheduler, random = Math.random, service = '', namespace } = options;
   const { calls = {}, use = [], balancer = roundRobin(), onDiscoveryEvent } = options;
   checkCallOptions(calls);
@@ -97,7 +105,7 @@ export function createEngine<C extends Connection>(
   const budget = options.retryThrottling ? retryThrottle(budgeted, options.retryThrottling) : budgeted;
   const meter = new CallMeter(clock);
   const connections = channelPool<C>({ scheduler, random, ...options.connections, open });
-  const onEvent: EngineOptions<C>['onDiscoveryEvent'] = (event) => {
+  const onEvent: EngineOptions<T>['onDiscoveryEvent'] = (event) => {
     onDiscoveryEvent?.(event);
     if (events.observed) events.next({ type: 'discovery', at: now(), event });
   };
@@ -128,10 +136,11 @@ export function createEngine<C extends Connection>(
   let inFlight = 0;
   let closing: Promise<void> | undefined;
 
-  const ports: SurfacePorts<C> = {
+  const ports: SurfacePorts<T> = {
     picker: (other) => pickers.now(other),
     picker$: (other) => pickers.changes(other),
     acquire: (node) => connections.acquire(node),
+    resourceOf: (connection) => resourceOf(connection as C),
     ended(node, outcome) {
       if (outcome.blame === 'network') reconfirm$.next(node.id);
       if (outcomes$.observed) outcomes$.next({ node, outcome });
@@ -146,7 +155,7 @@ export function createEngine<C extends Connection>(
       if (--inFlight === 0) idle$.next();
     },
   };
-  const surface: SurfacePorts<C> = layers.middlewares.length
+  const surface: SurfacePorts<T> = layers.middlewares.length
     ? { ...ports, handler: compose(layers.middlewares, pipeline(ports)) }
     : ports;
 
@@ -182,6 +191,7 @@ export function createEngine<C extends Connection>(
     nodes$,
     changes$: directory.changes$,
     node$: (id) => directory.node$(id),
+    ready: (waiting) => ready(nodes$, scheduler, waiting),
     events$: merge(events, stateEvents(directory, connections, scheduler)).pipe(takeUntil(closed$)),
     outcomes$,
     decisions$: events.pipe(filter((event) => event.type === 'decision')),
@@ -194,6 +204,11 @@ export function createEngine<C extends Connection>(
     eject: (id, ejection) => directory.eject(id, ejection),
     readmit: (id, by) => directory.readmit(id, by),
     connection: (id) => connections.get(id),
+    select(selecting = {}) {
+      if (pickers.failure) throw pickers.failure;
+      if (closing) throw new FleetError('CLOSED', 'select: the client was closed');
+      return select(ports, selecting);
+    },
 
     call({ name, begin, options: own, single, idempotent, costIn }) {
       if (own) checkCallOptions(own);
@@ -246,48 +261,9 @@ export function createEngine<C extends Connection>(
 }
 
 /** What an engine lets its users see, to be shown by what is built on it. */
-export function liveNodesOf<C>(engine: Engine<C>): LiveNodes {
-  const { call: _call, connection: _connection, ...live } = engine;
+export function liveNodesOf<C, T>(engine: Engine<C, T>): LiveNodes {
+  const { call: _call, connection: _connection, select: _select, ...live } = engine;
   return { ...live, [Symbol.asyncDispose]: () => engine.close() };
-}
-
-/** Changes of connections and of health, told only to those who listen. */
-function stateEvents<C extends Connection>(
-  directory: ReturnType<typeof createNodeDirectory>,
-  connections: ReturnType<typeof channelPool<C>>,
-  scheduler: SchedulerLike,
-): Observable<FleetEvent> {
-  return new Observable((subscriber) => {
-    const states = new Map<string, ConnectivityState>();
-    const known = new Map(directory.nodes$.value.nodes.map((node) => [node.id, node.health]));
-    subscriber.add(
-      connections.states$.subscribe(({ id: node, state: to, reason }) => {
-        const from = states.get(node) ?? 'IDLE';
-        if (from === to) return;
-        states.set(node, to);
-        subscriber.next({ type: 'connectionChanged', at: scheduler.now(), node, from, to, reason });
-      }),
-    );
-    subscriber.add(
-      directory.changes$.subscribe({
-        next: ({ added, updated, removed }) => {
-          for (const { id } of removed) {
-            known.delete(id);
-            states.delete(id);
-          }
-          for (const node of added) known.set(node.id, node.health);
-          for (const node of updated) {
-            const from = known.get(node.id) ?? 'unknown';
-            if (from === node.health) continue;
-            known.set(node.id, node.health);
-            const { health: to, healthReason: reason } = node;
-            subscriber.next({ type: 'healthChanged', at: scheduler.now(), node, from, to, reason });
-          }
-        },
-        error: () => undefined,
-      }),
-    );
-  });
 }
 
 function plain(options: object): boolean {

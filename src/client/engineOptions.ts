@@ -21,6 +21,7 @@ import type { SlowStartOptions } from '../health/slowStart.js';
 import type { ChannelPoolOptions } from '../transport/channelPool.js';
 import type { FleetEvent } from './fleetEvent.js';
 import type { FleetSnapshot } from './fleetSnapshot.js';
+import type { ReadyOptions } from './ready.js';
 
 export interface EngineOptions<C> {
   /** The name under which discovery looks for the nodes. */
@@ -65,6 +66,11 @@ export interface LiveNodes {
   readonly changes$: Observable<NodeChanges>;
   /** One node as it is, then each new form of it. */
   node$(id: string): Observable<Node>;
+  /**
+   * Emits the node set once some node takes calls. Errors with `NO_NODES`, and what became of each node, when none does in
+   * time.
+   */
+  ready(options?: ReadyOptions): Observable<NodeSet>;
   /** Everything that happens, as it happens, told apart by `type`. Costs nothing while nobody listens. */
   readonly events$: Observable<FleetEvent>;
   /** Each attempt, as it ends. */

@@ -12,6 +12,7 @@ import { asConnectTransport } from './asConnectTransport.js';
 import type { Caller, CallSpec } from './callSpec.js';
 import { createEngine, liveNodesOf } from './engine.js';
 import type { EngineCall, EngineOptions, LiveNodes } from './engineOptions.js';
+import type { Selection, SelectOptions } from './select.js';
 
 export interface FleetOptions extends EngineOptions<Channel> {
   /** How to reach the nodes: `grpcTransport()`, `connectTransport()`. */
@@ -23,6 +24,13 @@ export interface FleetOptions extends EngineOptions<Channel> {
 export interface Fleet extends LiveNodes, Caller {
   /** The open channel to a node, if there is one. */
   channel(id: string): Channel | undefined;
+  /**
+   * A node of the balancer's choice and the channel to it, at once, for work that is no call of this fleet. It counts as in
+   * use until its `report()`.
+   *
+   * @throws FleetError when nobody can be selected now, with the reasons.
+   */
+  select(options?: SelectOptions): Selection<Channel>;
   /**
    * The fleet as a transport of @connectrpc/connect, so that any client generated for it gets discovery, balancing
    * and failover: `createConnectClient(Greeter, fleet.transport())`.
@@ -46,10 +54,15 @@ export interface Fleet extends LiveNodes, Caller {
  */
 export function createFleet(options: FleetOptions): Fleet {
   const { transport, health } = options;
-  const engine = createEngine<Channel>(options, { open: (node) => transport.open(node), health });
+  const engine = createEngine<Channel, Channel>(options, {
+    open: (node) => transport.open(node),
+    resourceOf: (channel) => channel,
+    health,
+  });
   const fleet: Fleet = {
     ...liveNodesOf(engine),
     channel: (id) => engine.connection(id),
+    select: (selecting) => engine.select(selecting),
     call: (spec) => engine.call(engineCall(spec)),
     transport: () => asConnectTransport(fleet),
   };

@@ -27,9 +27,10 @@ export function layersOf<C>(use: readonly Layer<C>[]): Layers<C> {
     if (typeof layer === 'function') middlewares.push(layer);
     else if (isPolicy(layer)) policies.push(layer);
     else {
-      const known = typeof layer === 'object' && layer !== null && typeof layer.perAttempt === 'function';
-      requireOption(known, `use[${i}]`, 'a middleware, one of perAttempt(), or a policy', typeof layer);
-      attemptMiddlewares.push(layer.perAttempt);
+      const { perAttempt } = (layer ?? {}) as Partial<typeof layer>;
+      const what = 'a middleware, one of perAttempt(), or a policy';
+      requireOption(typeof perAttempt === 'function', `use[${i}]`, what, typeof layer);
+      attemptMiddlewares.push(perAttempt!);
     }
   });
   return { middlewares, attemptMiddlewares, policies };

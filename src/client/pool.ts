@@ -1,24 +1,44 @@
 /** A pool of anything that there is one of per node: SQL clients, HTTP agents, SDKs. */
 
 import { BehaviorSubject, defaultIfEmpty, from, map, take, type Observable, type ObservableInput } from 'rxjs';
-import type { AttemptContext, CallOptions } from '../call/call.js';
-import { observedStart } from '../call/observedStart.js';
+import type { CallOptions, StartAttempt } from '../call/call.js';
 import type { Connection, ConnectivityState } from '../core/channel.js';
+import { FleetError } from '../core/fleetError.js';
 import type { Node } from '../core/node.js';
+import type { Discovery } from '../discovery/discovery.js';
 import { activeHealth, type ActiveHealthOptions } from '../health/activeHealth.js';
 import type { Verdict } from '../health/healthCheck.js';
 import { createEngine, liveNodesOf } from './engine.js';
 import type { EngineOptions, LiveNodes } from './engineOptions.js';
+import { PoolAttempt } from './pool/poolAttempt.js';
+import { poolFailure, type ClassifyFailure } from './pool/poolFailure.js';
+import { PoolMembers, type PoolMember } from './pool/poolMembers.js';
+import type { Selection, SelectOptions } from './select.js';
 
-export interface PoolOptions<T> extends Omit<EngineOptions<Connection>, 'use'> {
-  /** Makes the resource of a node. It counts as ready at once; one that throws is tried again with the next call. */
-  readonly open: (node: Node) => T;
-  /** Ends a resource that is no longer needed, after the calls on it have ended. */
+export interface PoolOptions<T> extends Omit<EngineOptions<T>, 'discovery'> {
+  /** Members to begin with. */
+  readonly members?: readonly PoolMember<T>[];
+  /** Where further members are listed, such as `staticNodes()` or `etcd()`. Default: nowhere. */
+  readonly discovery?: Discovery;
+  /**
+   * Makes the resource of a member that was added without one. It counts as ready at once; one that throws is tried again
+   * with the next call.
+   */
+  readonly open?: (node: Node) => T;
+  /**
+   * Ends a resource that is no longer needed, after the calls on it have ended. May give a promise, for which the pool's
+   * `close()` waits. Default: its `Symbol.asyncDispose` or `Symbol.dispose`, if it has one.
+   */
   readonly close?: (resource: T) => unknown;
   /** Asks a resource whether it works: an error means no. Every 10 s, 3 failures out, 2 successes in. */
   readonly probe?: (resource: T) => ObservableInput<unknown>;
   /** When to probe, and what the answers mean. */
   readonly health?: ActiveHealthOptions;
+  /**
+   * What a failure of the work means: a code, or a `FleetError` that also says whether it was `sent`. Default, and where it gives
+   * undefined: by the codes of Node.js; what is not known is `UNKNOWN`.
+   */
+  readonly classify?: ClassifyFailure;
 }
 
 /** Options of one use of a pool. */
@@ -29,15 +49,31 @@ export interface UseOptions extends CallOptions {
 
 export interface Pool<T> extends LiveNodes {
   /**
-   * Works with the resource of a node of the balancer's choice. Cold: each subscription is a use of its own.
+   * Works with the resource of a member of the balancer's choice. Cold: each subscription is a use of its own.
    *
-   * What the work throws, rejects or errors with becomes a `FleetError` with the thing as its `cause`, of the code
-   * `UNKNOWN`. Work is not repeated on another node unless you say that it may be:
-   * `{ failover: true, retry: { retryableCodes: ['UNKNOWN'] } }`.
+   * What the work throws, rejects or errors with becomes a `FleetError` with the thing as its `cause`; see `classify`. What
+   * surely never reached its member goes to another one; what may have is repeated only where you say that it may be:
+   * `{ failover: true }`, here or in `calls`. Then failures of unknown kind count as well as broken connections.
    */
-  use<R>(work: (resource: T, attempt: AttemptContext) => ObservableInput<R>, options?: UseOptions): Observable<R>;
+  use<R>(work: (resource: T, attempt: PoolAttempt) => ObservableInput<R>, options?: UseOptions): Observable<R>;
   /** The methods of the resource, each returning a cold Observable: balanced and protected, without generated code. */
   client(options?: UseOptions): PoolClient<T>;
+  /**
+   * A member of the balancer's choice, at once, for work that is no use of this pool. It counts as in use until its `report()`.
+   *
+   * @throws FleetError when nobody can be selected now, with the reasons.
+   */
+  select(options?: SelectOptions): Selection<T>;
+  /**
+   * Adds a member while the pool runs, in the place of the one of the same id.
+   *
+   * @throws FleetError `INVALID_OPTION` for a member that makes no sense, or one without a resource where there is no `open`.
+   */
+  add(member: PoolMember<T>): void;
+  /** Takes a member out: no new work, and what runs may end. False when there is none of this id. */
+  remove(id: string): boolean;
+  /** Changes the weight of a member. False when there is none of this id. */
+  reweight(id: string, weight: number): boolean;
 }
 
 /** The methods of `T` as Observables of what they return or resolve to. */
@@ -63,23 +99,66 @@ type Emitted<R> = R extends string ? R : R extends ObservableInput<infer V> ? V 
  *   balancer: weightedRandom(),
  * });
  * pool.use((db) => db.query('select now()')).subscribe(console.log);
+ *
+ * const clients = createPool({ members: [{ id: 'eu', resource: eu }, { id: 'us', resource: us, weight: 2 }] });
+ * clients.add({ id: 'ap', resource: ap });
  * ```
  *
  * @throws FleetError `INVALID_OPTION`, naming the option.
  */
 export function createPool<T>(options: PoolOptions<T>): Pool<T> {
-  const { open, close, probe, health, scheduler, random } = options;
+  const { open, close = dispose, probe, health, scheduler, random, classify, calls = {} } = options;
+  const members = new PoolMembers<T>(options.members ?? []);
   const check =
     probe && activeHealth<Held<T>>(({ channel }) => probed(probe(channel.value)), { scheduler, random, ...health });
-  const engine = createEngine<Held<T>>(options as EngineOptions<Held<T>>, {
-    open: (node) => new Held(open(node), close),
-    health: check,
-  });
+  const resourceFor = (node: Node): T => {
+    const given = members.resource(node.id);
+    if (given) return given.value;
+    if (open) return open(node);
+    throw new FleetError('INVALID_OPTION', `member ${node.id} has no resource: add it with one, or give open`);
+  };
+  for (const { id } of options.members ?? []) requireResource(id);
+  const retry = calls.retry === false ? false : { ...repeatable, ...calls.retry };
+  // Ends of resources that take a while, which the pool waits for before it is gone.
+  const ending = new Set<PromiseLike<unknown>>();
+  const end = (resource: T) => {
+    const ended = close(resource) as PromiseLike<unknown> | undefined;
+    if (typeof ended?.then !== 'function') return;
+    ending.add(ended);
+    const forget = () => void ending.delete(ended);
+    ended.then(forget, forget);
+  };
+  const engine = createEngine<Held<T>, T>(
+    { ...options, calls: { ...calls, retry }, discovery: members.discovery(options.discovery) },
+    { open: (node) => new Held(resourceFor(node), end), resourceOf: ({ value }) => value, health: check },
+  );
+
+  function requireResource(id: string): void {
+    if (open || members.resource(id)) return;
+    throw new FleetError('INVALID_OPTION', `member ${id} needs a resource, since the pool has no open`);
+  }
+
   const pool: Pool<T> = {
     ...liveNodesOf(engine),
-    use: (work, { name = 'use', ...own } = {}) => {
-      const start = observedStart(({ value }: Held<T>, attempt) => from(work(value, attempt)));
-      return engine.call({ name, options: own, single: false, idempotent: false, begin: () => ({ start }) });
+    select: (selecting) => engine.select(selecting),
+    add(member) {
+      if (!open && !('resource' in member)) {
+        throw new FleetError('INVALID_OPTION', `member ${member.id} needs a resource, since the pool has no open`);
+      }
+      members.add(member);
+    },
+    remove: (id) => members.remove(id),
+    reweight: (id, weight) => members.reweight(id, weight),
+    async close(closeOptions) {
+      await engine.close(closeOptions);
+      await Promise.allSettled(ending);
+    },
+    [Symbol.asyncDispose]: () => pool.close(),
+    use<R>(work: (resource: T, attempt: PoolAttempt) => ObservableInput<R>, given: UseOptions = {}) {
+      const { name = 'use', ...own } = given;
+      const started = { start: workStart(work, classify) };
+      const merged = own.retry && retry ? { ...own, retry: { ...retry, ...own.retry } } : own;
+      return engine.call({ name, options: merged, single: false, idempotent: false, begin: () => started });
     },
     client: (own) =>
       new Proxy({} as PoolClient<T>, {
@@ -91,6 +170,35 @@ export function createPool<T>(options: PoolOptions<T>): Pool<T> {
       }),
   };
   return pool;
+}
+
+/** What another member may mend, where work may be repeated. */
+const repeatable = { retryableCodes: ['UNAVAILABLE', 'UNKNOWN'] } as const;
+
+function workStart<T, R>(
+  work: (resource: T, attempt: PoolAttempt) => ObservableInput<R>,
+  classify: ClassifyFailure | undefined,
+): StartAttempt<T, R> {
+  return (resource, context, sink) => {
+    const attempt = new PoolAttempt(context);
+    let answers$: Observable<R>;
+    try {
+      answers$ = from(work(resource, attempt));
+    } catch (thrown) {
+      throw poolFailure(thrown, classify);
+    }
+    const subscription = answers$.subscribe({
+      next: (value) => sink.next(value),
+      error: (error: unknown) => sink.error(poolFailure(error, classify)),
+      complete: () => sink.complete(),
+    });
+    return {
+      unsubscribe() {
+        subscription.unsubscribe();
+        attempt.abort();
+      },
+    };
+  };
 }
 
 /** Whatever a probe answers is good; an error is not. */
@@ -111,13 +219,20 @@ function invoke(resource: unknown, key: string, args: unknown[]): ObservableInpu
   return streams ? (returned as ObservableInput<unknown>) : [returned];
 }
 
+/** How a resource ends that says so itself. */
+function dispose(resource: unknown): unknown {
+  if (typeof resource !== 'object' || resource === null) return undefined;
+  const { [Symbol.asyncDispose]: later, [Symbol.dispose]: now } = resource as Partial<AsyncDisposable & Disposable>;
+  return later ? later.call(resource) : now?.call(resource);
+}
+
 /** A resource in the place where a fleet has a channel. */
 class Held<T> implements Connection {
   readonly state$ = new BehaviorSubject<ConnectivityState>('READY');
 
   constructor(
     readonly value: T,
-    private readonly end: ((value: T) => unknown) | undefined,
+    private readonly end: (value: T) => void,
   ) {}
 
   get state(): ConnectivityState {
@@ -130,6 +245,6 @@ class Held<T> implements Connection {
     if (this.state === 'SHUTDOWN') return;
     this.state$.next('SHUTDOWN');
     this.state$.complete();
-    this.end?.(this.value);
+    this.end(this.value);
   }
 }

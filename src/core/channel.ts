@@ -57,7 +57,7 @@ export interface CallStatus {
    */
   readonly sent: boolean;
   readonly trailers: Metadata;
-  /** Bytes of the messages as they went over the wire, without their frames; undefined where the transport cannot tell. */
+  /** Bytes of the messages, without their frames, before compression; undefined where the transport cannot tell. */
   readonly sentBytes?: number;
   readonly receivedBytes?: number;
 }

@@ -5,6 +5,3 @@ export interface EventSink<E> {
   readonly observed: boolean;
   next(event: E): void;
 }
-
-/** For what runs alone, without a client around it. */
-export const noEvents: EventSink<never> = Object.freeze({ observed: false, next: () => undefined });

@@ -1,17 +1,14 @@
 /** The Lumen client: everything a user holds to infer over whatever nodes the network has. */
 
-import { catchError, defer, EMPTY, endWith, filter, ignoreElements, map, Subject, take, takeUntil } from 'rxjs';
-import { throwError, throwIfEmpty, timeout } from 'rxjs';
+import { catchError, EMPTY, endWith, ignoreElements, map, Subject, takeUntil } from 'rxjs';
 import type { BehaviorSubject, Observable, OperatorFunction } from 'rxjs';
 import type { CloseOptions } from '../client/engineOptions.js';
+import type { ReadyOptions } from '../client/ready.js';
 import { createFleet, type Fleet } from '../client/fleet.js';
 import type { Capability } from '../core/capability.js';
-import { FleetError } from '../core/fleetError.js';
-import { isRoutable, whyNotRoutable } from '../core/isRoutable.js';
 import type { Node } from '../core/node.js';
 import type { NodeChanges, NodeSet } from '../core/nodeSet.js';
 import type { NodeOutcome } from '../core/nodeOutcome.js';
-import { requireOption } from '../core/requireOption.js';
 import { finalResult, type InferPart, type InferResult } from './assembleParts.js';
 import { balancerStats, type BalancerStats } from './balancerStats.js';
 import { checkInferOptions, inference, type InferOptions, type Shape } from './inference.js';
@@ -42,11 +39,6 @@ export interface GenerateTextOptions extends TaskOptions {
 export interface InferAllOptions extends InferOptions {
   /** Requests in flight at once. Default 16. */
   readonly concurrency?: number;
-}
-
-export interface ReadyOptions {
-  /** Milliseconds to wait. Default 10,000; `Infinity` waits as long as it takes. */
-  readonly deadlineMs?: number;
 }
 
 /** See `createLumenClient`. Every method returns a cold Observable: each subscription is a call, unsubscribing cancels it. */
@@ -190,20 +182,7 @@ export function createLumenClient(options: LumenClientOptions = {}): LumenClient
     node$: (id) => fleet.node$(id),
     capabilities: (id) => askNode(fleet, id, scheduler, resolved.handshake.capabilityTimeoutMs),
 
-    ready({ deadlineMs = 10_000 } = {}) {
-      requireOption(deadlineMs > 0, 'deadlineMs', 'above 0', deadlineMs);
-      return defer(() => {
-        const ready$ = nodes$.pipe(
-          filter(({ nodes }) => nodes.some(isRoutable)),
-          take(1),
-          throwIfEmpty(() => new FleetError('CLOSED', 'the client was closed')),
-        );
-        if (deadlineMs === Infinity) return ready$;
-        return ready$.pipe(
-          timeout({ first: deadlineMs, scheduler, with: () => throwError(() => noneIn(deadlineMs, nodes$.value)) }),
-        );
-      });
-    },
+    ready: (waiting) => fleet.ready(waiting),
 
     infer: (request, own = {}) => run(request, own, whole),
     inferStream: (request, own = {}) => run(request, own, parts),
@@ -234,10 +213,4 @@ export function createLumenClient(options: LumenClientOptions = {}): LumenClient
     close,
     [Symbol.asyncDispose]: () => close(),
   };
-}
-
-function noneIn(deadlineMs: number, { nodes, stale }: NodeSet): FleetError {
-  const known = nodes.map((node) => `${node.id}: ${whyNotRoutable(node) ?? 'ready'}`).join('; ');
-  const why = known || (stale ? stale.reason : 'discovery found none: start a node, or check the network');
-  return new FleetError('NO_NODES', `no node took calls within ${deadlineMs} ms (${why})`, { sent: false });
 }

@@ -2,13 +2,7 @@
 
 // The client
 export { createLumenClient, taskNames } from './createLumenClient.js';
-export type {
-  GenerateTextOptions,
-  InferAllOptions,
-  LumenClient,
-  ReadyOptions,
-  TaskOptions,
-} from './createLumenClient.js';
+export type { GenerateTextOptions, InferAllOptions, LumenClient, TaskOptions } from './createLumenClient.js';
 export type { LumenClientOptions } from './lumenClientOptions.js';
 export { lumenPresets } from './lumenPresets.js';
 export type { LumenPreset, PresetNumbers } from './lumenPresets.js';

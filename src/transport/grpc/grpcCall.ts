@@ -32,6 +32,9 @@ export class GrpcCall<I, O> implements ActiveCall<I>, SessionCall {
   private waiting: Buffer[] | undefined;
   private waitingBytes = 0;
   private full = false;
+  // Of messages, as they are before compression.
+  private sentBytes = 0;
+  private receivedBytes = 0;
   private readonly written: { callback: () => void } | undefined;
 
   constructor(
@@ -137,6 +140,7 @@ export class GrpcCall<I, O> implements ActiveCall<I>, SessionCall {
   private deliver(bytes: Buffer): void {
     if (this.over) return;
     this.credit--;
+    this.receivedBytes += bytes.length;
     let message: O;
     try {
       message = this.method.decode(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length));
@@ -152,6 +156,7 @@ export class GrpcCall<I, O> implements ActiveCall<I>, SessionCall {
 
   private write(buffer: Buffer): void {
     this.sentAny = true;
+    this.sentBytes += buffer.length;
     if (this.written) {
       this.writing = true;
       this.call.sendMessageWithContext(this.written, buffer);
@@ -175,24 +180,23 @@ export class GrpcCall<I, O> implements ActiveCall<I>, SessionCall {
 
   private end({ code, details, metadata }: StatusObject): void {
     this.finish();
+    const { sentBytes, receivedBytes } = this;
+    const trailers = fromGrpcMetadata(metadata);
     if (code === GrpcJsStatus.OK) {
-      this.sink.end({ code: 'OK', message: details, sent: true, trailers: fromGrpcMetadata(metadata) });
+      this.sink.end({ code: 'OK', message: details, sent: true, trailers, sentBytes, receivedBytes });
       return;
     }
-    const { name, message, sent } = grpcFailure(code, details, this.session.authority);
-    this.sink.end({
-      code: name,
-      message,
-      // A call that never got a stream names its channel as its peer.
-      sent: sent && !this.call.getPeer().startsWith(scheme),
-      trailers: fromGrpcMetadata(metadata),
-    });
+    const { name, message, sent: left } = grpcFailure(code, details, this.session.authority);
+    // A call that never got a stream names its channel as its peer.
+    const sent = left && !this.call.getPeer().startsWith(scheme);
+    this.sink.end({ code: name, message, sent, trailers, sentBytes, receivedBytes });
   }
 
   /** Ends it from this side. */
   private fail(code: StatusName, message: string, sent = this.sentAny): void {
     this.finish();
-    queueMicrotask(() => this.sink.end({ code, message, sent, trailers: emptyMetadata }));
+    const { sentBytes, receivedBytes } = this;
+    queueMicrotask(() => this.sink.end({ code, message, sent, trailers: emptyMetadata, sentBytes, receivedBytes }));
     this.call.cancelWithStatus(GrpcJsStatus.CANCELLED, message);
   }
 

@@ -1,0 +1,48 @@
+/** One use of a resource, as the work on it sees it. */
+
+import type { AttemptContext } from '../../call/call.js';
+import type { Demand } from '../../core/demand.js';
+import type { Metadata } from '../../core/metadata.js';
+import type { Node } from '../../core/node.js';
+
+export class PoolAttempt implements AttemptContext {
+  readonly #attempt: AttemptContext;
+  #controller: AbortController | undefined;
+
+  constructor(attempt: AttemptContext) {
+    this.#attempt = attempt;
+  }
+
+  /** Aborts when the use is given up: by its user, its deadline, or because another member was faster. */
+  get signal(): AbortSignal {
+    return (this.#controller ??= new AbortController()).signal;
+  }
+
+  get number(): number {
+    return this.#attempt.number;
+  }
+
+  get previous(): number {
+    return this.#attempt.previous;
+  }
+
+  get node(): Node {
+    return this.#attempt.node;
+  }
+
+  get deadline(): number {
+    return this.#attempt.deadline;
+  }
+
+  get metadata(): Metadata | undefined {
+    return this.#attempt.metadata;
+  }
+
+  get demand(): Demand | undefined {
+    return this.#attempt.demand;
+  }
+
+  abort(): void {
+    this.#controller?.abort();
+  }
+}

@@ -1,0 +1,46 @@
+/** Changes of connections and of the health of nodes, as events. */
+
+import { Observable, type SchedulerLike } from 'rxjs';
+import type { Connection, ConnectivityState } from '../core/channel.js';
+import type { NodeDirectory } from '../nodes/nodeDirectory.js';
+import type { ChannelPool } from '../transport/channelPool.js';
+import type { FleetEvent } from './fleetEvent.js';
+
+/** Told to each who listens, beginning with the connections that there are. */
+export function stateEvents<C extends Connection>(
+  directory: NodeDirectory,
+  connections: ChannelPool<C>,
+  scheduler: SchedulerLike,
+): Observable<FleetEvent> {
+  return new Observable((subscriber) => {
+    const states = new Map<string, ConnectivityState>();
+    const known = new Map(directory.nodes$.value.nodes.map((node) => [node.id, node.health]));
+    subscriber.add(
+      connections.states$.subscribe(({ id: node, state: to, reason }) => {
+        const from = states.get(node) ?? 'IDLE';
+        if (from === to) return;
+        states.set(node, to);
+        subscriber.next({ type: 'connectionChanged', at: scheduler.now(), node, from, to, reason });
+      }),
+    );
+    subscriber.add(
+      directory.changes$.subscribe({
+        next: ({ added, updated, removed }) => {
+          for (const { id } of removed) {
+            known.delete(id);
+            states.delete(id);
+          }
+          for (const node of added) known.set(node.id, node.health);
+          for (const node of updated) {
+            const from = known.get(node.id) ?? 'unknown';
+            if (from === node.health) continue;
+            known.set(node.id, node.health);
+            const { health: to, healthReason: reason } = node;
+            subscriber.next({ type: 'healthChanged', at: scheduler.now(), node, from, to, reason });
+          }
+        },
+        error: () => undefined,
+      }),
+    );
+  });
+}
