@@ -173,9 +173,9 @@ export type { ConsumeOptions } from './call/consume.js';
 // client: what does the user hold?
 export { createFleet } from './client/fleet.js';
 export type { Fleet, FleetOptions } from './client/fleet.js';
-export type { Caller, CallSpec, RpcOptions } from './client/callSpec.js';
+export type { Caller, CallSpec, ResumedInfo, RpcOptions } from './client/callSpec.js';
 export { createClient } from './client/client.js';
-export type { Client, ClientMethod } from './client/client.js';
+export type { Client, ClientMethod, ResumeOptions } from './client/client.js';
 export { createPool } from './client/pool.js';
 export type { Pool, PoolClient, PoolOptions, UseOptions } from './client/pool.js';
 export type { PoolAttempt } from './client/pool/poolAttempt.js';

@@ -26,8 +26,8 @@ export interface StallOptions {
   readonly after?: number;
 }
 
-/** How one kind of stream is resumed. `I` asks, `R` answers, `S` is what must be remembered of the answers. */
-export interface Resume<I, R, S = unknown> {
+/** How one kind of stream is resumed. `I` asks, `R` answers, `S` is what it remembers of the answers, which is its own business. */
+export interface Resume<I, R, S = any> {
   readonly continuity: Continuity;
   /** What is remembered before the first answer. */
   readonly begin: (request: I) => S;
@@ -68,12 +68,18 @@ export interface Continuation<R> {
   resume(error: FleetError): boolean;
 }
 
-/** The continuation of one call, and the request that its attempts send: the first one until there was a break. */
+/**
+ * The continuation of one call, and the request that its attempts send: the first one until there was a break.
+ *
+ * @param resumed told of each break that is mended.
+ */
 export function continuationOf<I, R, S>(
   strategy: Resume<I, R, S>,
   request: I,
+  resumed?: (error: FleetError, continuity: Continuity) => void,
 ): Continuation<R> & { readonly request: I } {
-  return new Continued(strategy, request);
+  checkResume(strategy);
+  return new Continued(strategy, request, resumed);
 }
 
 class Continued<I, R, S> implements Continuation<R> {
@@ -88,6 +94,7 @@ class Continued<I, R, S> implements Continuation<R> {
   constructor(
     private readonly strategy: Resume<I, R, S>,
     private readonly first: I,
+    private readonly told: ((error: FleetError, continuity: Continuity) => void) | undefined,
   ) {
     this.request = first;
     this.seen = strategy.begin(first);
@@ -119,6 +126,7 @@ class Continued<I, R, S> implements Continuation<R> {
     this.resumes++;
     this.resumed = true;
     this.catchingUp = true;
+    this.told?.(error, this.continuity);
     return true;
   }
 

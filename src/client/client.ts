@@ -2,6 +2,7 @@
 
 import type { DescMethod, DescService, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
 import { from, map, Observable, type ObservableInput } from 'rxjs';
+import type { Resume } from '../call/resume.js';
 import { FleetError } from '../core/fleetError.js';
 import { methodOf, type Method } from '../core/method.js';
 import type { Caller, RpcOptions } from './callSpec.js';
@@ -13,11 +14,22 @@ export type Client<S extends DescService> = {
 
 /** One method, by the shape of its call. */
 export type ClientMethod<M extends DescMethod> = M['methodKind'] extends 'unary' | 'server_streaming'
-  ? (request: MessageInitShape<M['input']>, options?: RpcOptions) => Observable<MessageShape<M['output']>>
+  ? (
+      request: MessageInitShape<M['input']>,
+      options?: M['methodKind'] extends 'unary'
+        ? RpcOptions
+        : RpcOptions & ResumeOptions<MessageShape<M['input']>, MessageShape<M['output']>>,
+    ) => Observable<MessageShape<M['output']>>
   : (
       requests: ObservableInput<MessageInitShape<M['input']>>,
       options?: RpcOptions,
     ) => Observable<MessageShape<M['output']>>;
+
+/** How a stream of answers goes on after a break. */
+export interface ResumeOptions<I, O> {
+  /** Default: not at all, since what was said would be said twice. */
+  readonly resume?: Resume<I, O>;
+}
 
 /**
  * A client of a service over a fleet, typed from its protobuf-es descriptor.
@@ -43,9 +55,14 @@ export function createClient<S extends DescService>(fleet: Caller, service: S): 
 function call(fleet: Caller, method: Method) {
   const { kind, message } = method;
   if (kind === 'unary' || kind === 'serverStreaming') {
-    return (request: unknown, options?: RpcOptions) => {
+    return (request: unknown, options?: RpcOptions & ResumeOptions<unknown, unknown>) => {
       let whole: unknown;
-      return fleet.call({ ...options, method, request: () => (whole ??= message(request)) });
+      const first = () => (whole ??= message(request));
+      if (options === undefined) return fleet.call({ method, request: first });
+      const { resume: strategy } = options;
+      if (strategy === undefined) return fleet.call({ ...options, resume: undefined, method, request: first });
+      const resume = { strategy, request: first() };
+      return fleet.call<unknown, unknown, unknown, unknown>({ ...options, method, request: (_, rest) => rest, resume });
     };
   }
   return (requests: ObservableInput<unknown>, options?: RpcOptions) => {

@@ -4,6 +4,7 @@ import type { Transport as ConnectTransport } from '@connectrpc/connect';
 import type { Observable } from 'rxjs';
 import type { AttemptContext, StartAttempt } from '../call/call.js';
 import { observedStart } from '../call/observedStart.js';
+import { continuationOf } from '../call/resume.js';
 import type { CallStatus, Channel, Transport } from '../core/channel.js';
 import type { Metadata } from '../core/metadata.js';
 import { rpc, startRpc } from '../core/rpc.js';
@@ -69,43 +70,46 @@ export function createFleet(options: FleetOptions): Fleet {
   return fleet;
 }
 
-function engineCall<I, O, R>(spec: CallSpec<I, O, R>): EngineCall<Channel, R> {
-  const { method, answers } = spec;
+function engineCall<I, O, R, Q>(spec: CallSpec<I, O, R, Q>): EngineCall<Channel, R> {
+  const { method, resume } = spec;
   const { kind, idempotency } = method;
-  const start = (answers ? answersStart(spec, answers) : rpcStart(spec)) as StartAttempt<Channel, R>;
-  const attempts = { start };
+  const attempts = resume ? undefined : { start: startOf(spec, undefined as Q) };
   return {
     name: method.path,
     options: spec,
     single: spec.single ?? (kind === 'unary' || kind === 'clientStreaming'),
     idempotent: spec.idempotent ?? idempotency !== 'unknown',
-    begin: () => attempts,
+    begin: attempts ? () => attempts : () => resumable(spec, resume!),
   };
 }
 
-/** The answers of the wire as they come. */
-function rpcStart<I, O, R>({ method, request, onHeaders, onTrailers }: CallSpec<I, O, R>): StartAttempt<Channel, O> {
-  return (channel, attempt, sink) => {
-    const { node, deadline, demand } = attempt;
-    const context = { deadline, metadata: metadataOf(attempt), demand, onHeaders, onTrailers };
-    return startRpc(channel, method, request(node), context, sink);
-  };
+/** A call that goes on after a break: what it asks for changes with what was answered. */
+function resumable<I, O, R, Q>(spec: CallSpec<I, O, R, Q>, resume: NonNullable<CallSpec<I, O, R, Q>['resume']>) {
+  const continuation = continuationOf(resume.strategy, resume.request, (error, continuity) =>
+    spec.onResumed?.({ error, continuity }),
+  );
+  const start: StartAttempt<Channel, R> = (channel, attempt, sink) =>
+    startOf(spec, continuation.request)(channel, attempt, sink);
+  return { start, continuation };
 }
 
-/** What the spec makes of them; the trailers still tell how the attempt ended. */
-function answersStart<I, O, R>(
-  { method, request, onHeaders, onTrailers }: CallSpec<I, O, R>,
-  answers: NonNullable<CallSpec<I, O, R>['answers']>,
-): StartAttempt<Channel, R> {
+function startOf<I, O, R, Q>(spec: CallSpec<I, O, R, Q>, rest: Q): StartAttempt<Channel, R> {
+  const { method, request, answers, onHeaders, onTrailers } = spec;
+  // The answers of the wire as they come.
+  if (!answers) {
+    return (channel, attempt, sink) => {
+      const { node, deadline, demand } = attempt;
+      const context = { deadline, metadata: metadataOf(attempt), demand, onHeaders, onTrailers };
+      return startRpc(channel, method, request(node, rest), context, sink as never);
+    };
+  }
+  // What the spec makes of them; the trailers still tell how the attempt ended.
   return (channel, attempt, sink) => {
     const { node, deadline, demand } = attempt;
     const onStatus = sink.status && ((status: CallStatus) => sink.status!(status));
     const context = { deadline, metadata: metadataOf(attempt), demand, onHeaders, onTrailers, onStatus };
-    return observedStart<Channel, R>(() => answers(rpc(channel, method, request(node), context), node))(
-      channel,
-      attempt,
-      sink,
-    );
+    const answered = () => answers(rpc(channel, method, request(node, rest), context), node);
+    return observedStart<Channel, R>(answered)(channel, attempt, sink);
   };
 }
 

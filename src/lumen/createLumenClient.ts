@@ -11,7 +11,8 @@ import type { NodeChanges, NodeSet } from '../core/nodeSet.js';
 import type { NodeOutcome } from '../core/nodeOutcome.js';
 import { finalResult, type InferPart, type InferResult } from './assembleParts.js';
 import { balancerStats, type BalancerStats } from './balancerStats.js';
-import { checkInferOptions, inference, type InferOptions, type Shape } from './inference.js';
+import { checkInferOptions, inference } from './inference.js';
+import type { InferOptions, InferResumeOptions, Shape } from './inference.js';
 import { createInferMeter, type InferMetrics } from './inferMeter.js';
 import { resolveLumenOptions, type LumenClientOptions } from './lumenClientOptions.js';
 import type { InferRequest } from './inferRequest.js';
@@ -27,7 +28,7 @@ export interface TaskOptions extends InferOptions, Pick<InferRequest, 'model' | 
   readonly task?: string | readonly string[];
 }
 
-export interface GenerateTextOptions extends TaskOptions {
+export interface GenerateTextOptions extends TaskOptions, InferResumeOptions<TextPart> {
   /** Most tokens to generate; goes as meta `max_tokens`. Default: what the node does by itself. */
   readonly maxTokens?: number;
   /** How freely it chooses, from 0; goes as meta `temperature`. */
@@ -50,9 +51,9 @@ export interface LumenClient {
   infer(request: InferRequest, options?: InferOptions): Observable<InferResult>;
   /**
    * One request, its parts as they come; the last is `final`. A part that comes in chunks is emitted when it is whole.
-   * Another node takes over only as long as there was no part.
+   * Another node takes over only as long as there was no part, unless a `resume` strategy says how to go on.
    */
-  inferStream(request: InferRequest, options?: InferOptions): Observable<InferPart>;
+  inferStream(request: InferRequest, options?: InferOptions & InferResumeOptions<InferPart>): Observable<InferPart>;
   /**
    * Many requests, at most `concurrency` at once: each as it finishes, with its result or its error, and how far all
    * have come. Lists, generators and AsyncIterables are asked for more only as fast as nodes answer.
@@ -72,7 +73,7 @@ export interface LumenClient {
   ocr(image: Uint8Array, mime: string, options?: TaskOptions): Observable<OcrText>;
   /** The faces in a picture. */
   recognizeFaces(image: Uint8Array, mime: string, options?: TaskOptions): Observable<Faces>;
-  /** A text that goes on from a prompt, piece by piece. */
+  /** A text that goes on from a prompt, piece by piece. With `resume: continueText()` another node finishes it. */
   generateText(prompt: string, options?: GenerateTextOptions): Observable<TextPart>;
 
   /** The world now, then each change. */
@@ -154,14 +155,14 @@ export function createLumenClient(options: LumenClientOptions = {}): LumenClient
   }).subscribe(({ id, state }) => fleet.annotate(id, state));
 
   const ports = { fleet, defaults, newId, scheduler, denied: (id: string) => again$.next(id) };
-  const run = <R>(request: InferRequest, own: InferOptions, shape: Shape<R>): Observable<R> => {
+  const run = <R>(request: InferRequest, own: InferOptions & InferResumeOptions<R>, shape: Shape<R>): Observable<R> => {
     checkInferOptions(own);
     return inference(ports, request, own, shape).pipe(meter.measure<R>(shape.single) as OperatorFunction<R, R>);
   };
   const work = <R>(
     kind: keyof typeof taskNames,
     input: Pick<InferRequest, 'payload' | 'mime'>,
-    { task = taskNames[kind], model, service, meta, correlationId, ...own }: TaskOptions,
+    { task = taskNames[kind], model, service, meta, correlationId, ...own }: TaskOptions & InferResumeOptions<R>,
     shape: Shape<R>,
   ) => run({ task, model, service, meta, correlationId, ...input }, own, shape);
   const close = async (closeOptions?: CloseOptions) => {

@@ -10,7 +10,7 @@ export type { LumenPreset, PresetNumbers } from './lumenPresets.js';
 // Requests and results
 export type { InferRequest } from './inferRequest.js';
 export type { TensorInput } from './tensorInput.js';
-export type { InferOptions } from './inference.js';
+export type { InferOptions, InferResumeOptions } from './inference.js';
 export type { InferPart, InferResult } from './assembleParts.js';
 export type { Classification, Embedding, Face, Faces, OcrText, TypedResult } from './typedResult.js';
 export type { TextPart } from './textParts.js';
@@ -18,6 +18,8 @@ export type { BatchItem, BatchProgress, BatchSource } from './runAll.js';
 export type { ChunkOptions } from './chunking.js';
 
 // What it does with nodes
+export { continueText } from './continueText.js';
+export type { ContinueTextOptions, SaidText } from './continueText.js';
 export { handshake } from './handshake.js';
 export type { HandshakeOptions, NodeAnnotation } from './handshake.js';
 export { judgeCompatibility } from './judgeCompatibility.js';

@@ -11,6 +11,7 @@ import {
   type SchedulerLike,
 } from 'rxjs';
 import type { CallOptions } from '../call/call.js';
+import type { Resume } from '../call/resume.js';
 import type { RetryOptions } from '../call/retryOptions.js';
 import type { RpcOptions } from '../client/callSpec.js';
 import type { Fleet } from '../client/fleet.js';
@@ -19,7 +20,11 @@ import { methodOf } from '../core/method.js';
 import type { Node } from '../core/node.js';
 import type { NodeSet } from '../core/nodeSet.js';
 import { requireOption } from '../core/requireOption.js';
-import { Inference, type InferResponse as WireResponse } from '../gen/lumen/inference_pb.js';
+import {
+  Inference,
+  type InferRequest as WireRequest,
+  type InferResponse as WireResponse,
+} from '../gen/lumen/inference_pb.js';
 import { statusError } from './answerError.js';
 import { assembleParts, type InferPart } from './assembleParts.js';
 import {
@@ -80,6 +85,12 @@ export interface InferencePorts {
   readonly denied: (id: string) => void;
 }
 
+/** How an inference goes on after a break, once it has spoken. */
+export interface InferResumeOptions<R> {
+  /** Default: not at all, since what was said would be said twice. */
+  readonly resume?: Resume<InferRequest, R>;
+}
+
 /** What an inference answers with. */
 export interface Shape<R> {
   /** From the parts of one attempt to what is emitted; what it has not emitted yet another node can still answer. */
@@ -112,7 +123,7 @@ const inferMethod = methodOf(Inference.method.infer);
 export function inference<R>(
   ports: InferencePorts,
   request: InferRequest,
-  options: InferOptions,
+  { resume: strategy, ...options }: InferOptions & InferResumeOptions<R>,
   shape: Shape<R>,
 ): Observable<R> {
   return defer(() => {
@@ -134,7 +145,7 @@ export function inference<R>(
     };
 
     return untilOffered({ nodes$: fleet.nodes$, scheduler }, requires, { deadlineMs, maxAttempts }, (left) =>
-      fleet.call({
+      fleet.call<WireRequest, WireResponse, R, InferRequest>({
         ...call,
         deadlineMs: left.deadlineMs,
         retry: call.retry && { ...call.retry, maxAttempts: left.maxAttempts },
@@ -142,10 +153,13 @@ export function inference<R>(
         method: inferMethod,
         idempotent: true,
         single: shape.single,
-        request: (node) => {
+        resume: strategy && { strategy, request },
+        request: (node, rest) => {
           const found = offer(node);
           const whole = singleMessageTasks.has(found.task.name) && !demand.inPieces;
-          return requestMessages(envelopeFor(prepared, node, found), chunking, whole);
+          const asked =
+            strategy && rest !== request ? prepareRequest({ ...rest, correlationId }, ports.newId) : prepared;
+          return requestMessages(envelopeFor(asked, node, found), chunking, whole);
         },
         answers: (message$, node) => {
           const task = offer(node).task.name;

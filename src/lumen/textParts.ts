@@ -1,6 +1,7 @@
 /** A text as it grows: from the messages of a text generation to what each adds. */
 
 import { defer, map, type OperatorFunction } from 'rxjs';
+import type { Continuity } from '../call/resume.js';
 import type { InferPart } from './assembleParts.js';
 import { generatedTextOf, type TypedResult } from './typedResult.js';
 
@@ -12,6 +13,11 @@ export interface TextPart extends TypedResult {
   readonly soFar: string;
   /** True for the last part. */
   readonly final: boolean;
+  /**
+   * How it fits what was said before: `exact` from one node, `text` once another one has gone on after a break (see
+   * `continueText`).
+   */
+  readonly continuity: Continuity;
   /** Why it stopped, such as `stop` or `length`; on the final part, when the node says. */
   readonly finishReason?: string;
 }
@@ -39,6 +45,7 @@ export function textParts(): OperatorFunction<InferPart, TextPart> {
             text: added,
             soFar,
             final: part.final,
+            continuity: 'exact',
             model,
             node,
             ...(finishReason === undefined ? {} : { finishReason }),

@@ -55,7 +55,7 @@ async function specOf(
   const full = { task: 'embed', payload: 'x', ...request } as InferRequest;
   await lastValueFrom(inference(ports, full, options, { of: finalResult(), single }).pipe(toArray()));
   const spec = specs[0]!;
-  return { spec, messages: [...(spec.request(node) as Iterable<WireRequest>)] };
+  return { spec, messages: [...(spec.request(node, full as never) as Iterable<WireRequest>)] };
 }
 
 describe('inference', () => {

@@ -132,6 +132,11 @@ class Delivery {
       await call.send(message);
       this.#sent++;
       if (await this.died()) return false;
+      const { stallAfterMessages = Infinity } = node.faults;
+      if (this.#sent >= stallAfterMessages) {
+        await hang(node, call.signal);
+        return false;
+      }
     }
     return true;
   }

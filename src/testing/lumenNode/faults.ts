@@ -28,6 +28,8 @@ export interface LumenFaults {
   /** For so many milliseconds from now the node is starting, as in its warm-up; `Infinity`: until `warm()`. */
   readonly unavailableMs?: number;
 
+  /** It falls silent after so many messages of an answer, and keeps the call open. */
+  readonly stallAfterMessages?: number;
   /** It dies after so many messages of an answer; 0: once it has read the request. */
   readonly dieAfterMessages?: number;
   /**
@@ -75,6 +77,7 @@ export function requireFaults(faults: LumenFaults): LumenFaults {
     'latencyMs',
     'jitterMs',
     'unavailableMs',
+    'stallAfterMessages',
     'dieAfterMessages',
     'skipChunk',
     'repeatChunk',
