@@ -53,6 +53,8 @@ export { whereMetadata } from './discovery/whereMetadata.js';
 export type { KeyedTagFilter, TagFilter } from './discovery/tagFilter.js';
 export { whereZone } from './discovery/whereZone.js';
 export type { WhereZoneOptions } from './discovery/whereZone.js';
+export { allOf, matching } from './discovery/matching.js';
+export type { Matching } from './discovery/matching.js';
 export { activePriority } from './discovery/activePriority.js';
 export { preferNodes } from './discovery/preferNodes.js';
 export type { Choice, PreferNodesOptions } from './discovery/preferNodes.js';

@@ -104,6 +104,7 @@ const provenBy: Readonly<Record<string, readonly string[]>> = {
   ],
   'test/client/observing.test.ts': ['client/fleetSnapshot.ts', 'client/layers.ts', 'client/stateEvents.ts'],
   'test/discovery/conformance.test.ts': ['testing/testDiscovery.ts'],
+  'test/discovery/whereVersion.test.ts': ['discovery/versionTest.ts'],
   'test/examples/virtualTime.ts': ['testing/marble.ts'],
   'test/lumen/createLumenClient.test.ts': ['lumen/inference.ts'],
   'test/lumen/faults.test.ts': ['lumen/answerError.ts'],

@@ -1,17 +1,14 @@
 /** The nodes of certain versions: exactly one, a range, or the preferred ones with a fallback. */
 
 import type { OperatorFunction } from 'rxjs';
-// The two parts that are needed: the whole package takes twice as long to load.
-import Range from 'semver/classes/range.js';
-import valid from 'semver/functions/valid.js';
-import { FleetError } from '../core/fleetError.js';
 import type { Node } from '../core/node.js';
 import type { NodeSet } from '../core/nodeSet.js';
 import { requireOption } from '../core/requireOption.js';
 import { preferNodes, type Choice, type PreferNodesOptions } from './preferNodes.js';
+import { exactVersionTest, versionTest, type VersionTestRule } from './versionTest.js';
 
 /** What is asked of a version. `exact`, `range` and the choice of `prefer` and `fallback` must all hold. */
-export interface VersionRule extends PreferNodesOptions {
+export interface VersionRule extends PreferNodesOptions, VersionTestRule {
   /** This version and no other, as text; a leading `v` counts on neither side. It need not be a semantic version. */
   readonly exact?: string;
   /** A range of semantic versions, such as `^1.4`, `1.x || >=2.5.0`, `~1.4.2`. */
@@ -20,10 +17,6 @@ export interface VersionRule extends PreferNodesOptions {
   readonly prefer?: string;
   /** What to take else: a range, ranges in turn, `any` version, or `none`. Default `any`. Only with `prefer`. */
   readonly fallback?: string | readonly string[];
-  /** What becomes of nodes without a version, or with one that no range can judge. Default `drop`. */
-  readonly unversioned?: 'drop' | 'keep';
-  /** Lets pre-releases such as `1.5.0-rc.1` into ranges that do not name them. Default false, as npm does it. */
-  readonly includePrerelease?: boolean;
 }
 
 /**
@@ -54,8 +47,8 @@ export function whereVersion(wanted: string | VersionRule): OperatorFunction<Nod
     fallback,
   );
   const required = [
-    ...(exact === undefined ? [] : [isExactly(exact)]),
-    ...(range === undefined ? [] : [isWithin(range, 'range', rule)]),
+    ...(exact === undefined ? [] : [exactVersionTest(exact)]),
+    ...(range === undefined ? [] : [versionTest(range, 'range', rule)]),
   ];
   const choices: Choice[] = [];
   const offer = (name: string, test: (node: Node) => boolean) =>
@@ -64,60 +57,11 @@ export function whereVersion(wanted: string | VersionRule): OperatorFunction<Nod
   if (prefer === undefined) {
     offer(`version ${exact ?? range}`, () => true);
   } else {
-    offer(`version ${prefer}`, isWithin(prefer, 'prefer', rule));
+    offer(`version ${prefer}`, versionTest(prefer, 'prefer', rule));
     for (const next of [fallback].flat()) {
       if (next === 'any') offer('any version', (node) => node.version !== undefined || rule.unversioned === 'keep');
-      else if (next !== 'none') offer(`version ${next}`, isWithin(next, 'fallback', rule));
+      else if (next !== 'none') offer(`version ${next}`, versionTest(next, 'fallback', rule));
     }
   }
   return preferNodes(choices, rule);
-}
-
-function isExactly(exact: string): (node: Node) => boolean {
-  requireOption(typeof exact === 'string' && exact !== '', 'exact', 'a version', JSON.stringify(exact));
-  const wanted = plain(exact);
-  return ({ version }) => version !== undefined && plain(version) === wanted;
-}
-
-function isWithin(text: string, field: string, rule: VersionRule): (node: Node) => boolean {
-  const options = { includePrerelease: rule.includePrerelease ?? false };
-  const range = parsed(text, field, options);
-  const unversioned = rule.unversioned === 'keep';
-  // A fleet has many nodes and few versions.
-  const known = new Map<string, boolean>();
-  return ({ version }) => {
-    if (version === undefined) return unversioned;
-    let fits = known.get(version);
-    if (fits === undefined) {
-      const complete = completed(version);
-      fits = complete === undefined ? unversioned : range.test(complete);
-      if (known.size >= 1_000) known.clear();
-      known.set(version, fits);
-    }
-    return fits;
-  };
-}
-
-function parsed(text: string, field: string, options: { readonly includePrerelease: boolean }): Range {
-  try {
-    // An empty text would be any version; who means that writes *.
-    if (typeof text === 'string' && text.trim() !== '') return new Range(text, options);
-  } catch {
-    // Said below.
-  }
-  throw new FleetError(
-    'INVALID_OPTION',
-    `${field} ${JSON.stringify(text)} is no range of versions: write "^1.4", "1.x || 2.x", or { exact } for other texts`,
-  );
-}
-
-/** `v1.4` as `1.4.0`; undefined for what is no version. */
-function completed(version: string): string | undefined {
-  const text = plain(version);
-  const parts = /^(\d+)(\.\d+)?$/.exec(text);
-  return valid(parts ? `${parts[1]}${parts[2] ?? '.0'}.0` : text) ?? undefined;
-}
-
-function plain(version: string): string {
-  return version.trim().replace(/^[vV](?=\d)/, '');
 }

@@ -39,10 +39,7 @@ describe('resume', () => {
     const resumed: ResumedInfo[] = [];
     const replies = await lastValueFrom(
       greeter
-        .lotsOfReplies(
-          { name: 'Ada', replies: 20 },
-          { resume: fromStart, onResumed: (info) => resumed.push(info) },
-        )
+        .lotsOfReplies({ name: 'Ada', replies: 20 }, { resume: fromStart, onResumed: (info) => resumed.push(info) })
         .pipe(toArray()),
     );
     expect(replies.map(({ seq }) => seq)).toEqual(Array.from({ length: 20 }, (_, i) => i));
