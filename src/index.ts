@@ -145,7 +145,18 @@ export type { RetryOptions } from './call/retryOptions.js';
 export type { RetryRefusal } from './call/retryVerdict.js';
 export type { HedgeOptions } from './call/hedgeOptions.js';
 export type { Continuation, Continuity, Resume, StallOptions } from './call/resume.js';
-export type { Barred, Entrant, Gate, GateEnd, NodeGate, Policy, PolicyPorts, RunningPolicy } from './call/policy.js';
+export type {
+  Barred,
+  BeginningAttempt,
+  CallEnd,
+  Entrant,
+  Gate,
+  GateEnd,
+  NodeGate,
+  Policy,
+  PolicyPorts,
+  RunningPolicy,
+} from './call/policy.js';
 export type {
   AttemptEnded,
   AttemptReason,

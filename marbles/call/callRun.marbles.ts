@@ -245,6 +245,48 @@ describe('a gate', () => {
   });
 });
 
+describe('a policy', () => {
+  marble('may give each attempt a header, and is told how the call ended', (m) => {
+    const told: unknown[] = [];
+    const policy: Policy = {
+      name: 'told',
+      start: () => ({
+        begin: (attempt) =>
+          (attempt.metadata = { ...attempt.metadata, 'x-attempt': `${attempt.number} ${attempt.node.id}` }),
+        end: ({ name }, { code, latencyMs, messages }) => void told.push([name, code, latencyMs, messages]),
+        close: () => undefined,
+      }),
+    };
+    const answers = { x: m.cold('-#', {}, down), y: m.cold('--a-b|') };
+    const client = drawnClient(m, answers, { policies: [policy] });
+    m.expectObservable(client.call({ metadata: { 'x-own': 'kept' } })).toBe('-----a-b|');
+    m.flush();
+    expect(client.contexts.map(({ metadata }) => metadata)).toEqual([
+      { 'x-own': 'kept', 'x-attempt': '1 x' },
+      { 'x-own': 'kept', 'x-attempt': '2 y' },
+    ]);
+    expect(told).toEqual([['call', 'OK', 8, 2]]);
+  });
+
+  marble('that throws at an attempt fails the attempt, and nothing is left behind', (m) => {
+    const broken = new Error('a header that cannot be made');
+    const policy: Policy = {
+      name: 'broken',
+      start: () => ({
+        begin: () => {
+          throw broken;
+        },
+        close: () => undefined,
+      }),
+    };
+    const client = drawnClient(m, { x: m.cold('a|') }, { policies: [policy] });
+    m.expectObservable(client.call()).toBe('#', {}, failedAt(FleetError.from(broken), ['x', 0]));
+    m.flush();
+    expect(client.leases.open).toBe(0);
+    expect(client.ended).toEqual(['x failed 0']);
+  });
+});
+
 /** Shut at the nodes of `shut`, and writes down who came and went. */
 function nodeGate(shut: Set<string>, wait?: NodeGate['wait']) {
   const log: string[] = [];

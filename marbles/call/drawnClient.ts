@@ -92,6 +92,8 @@ export function drawnClient(
     loadOf: () => undefined,
     gates: running.flatMap(({ gate }) => gate ?? []),
     nodeGates: running.flatMap(({ nodeGate }) => nodeGate ?? []),
+    beginning: running.flatMap((policy) => policy.begin?.bind(policy) ?? []),
+    ending: running.flatMap((policy) => policy.end?.bind(policy) ?? []),
     around: perAttempt.length ? (innermost) => compose(perAttempt, innermost) : undefined,
     budget: budget ?? retryBudget({ scheduler }),
     meter: new CallMeter(now),

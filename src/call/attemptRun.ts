@@ -245,6 +245,7 @@ export class AttemptRun<C, R> implements AnswerSink<R>, AttemptContext, Entrant,
       attemptEvents.started(ports, this, node, this.waitedSince);
     }
     try {
+      for (const begin of ports.beginning) begin(this);
       this.lease = ports.acquire(node);
       if (!this.lease) throw new FleetError('UNAVAILABLE', 'the node has just gone', { sent: false });
       const connection = ports.resourceOf(this.lease.connection);

@@ -129,6 +129,10 @@ export class CallSurface<C, R> implements AnswerSink<R>, Expiring, Unsubscribabl
     const latencyMs = at - begunAt;
     const firstMessageMs = firstAnswerAt === 0 ? undefined : firstAnswerAt - begunAt;
     this.method.ended(code, latencyMs, firstMessageMs, at);
+    if (ports.ending.length > 0) {
+      const end = { code, error, latencyMs, firstMessageMs, messages };
+      for (const told of ports.ending) told(call, end);
+    }
     if (ports.events.observed) {
       ports.events.next({ type: 'callEnded', at: ports.now(), call, code, error, latencyMs, firstMessageMs, messages });
     }

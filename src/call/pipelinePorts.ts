@@ -9,10 +9,11 @@ import type { Metadata } from '../core/metadata.js';
 import type { Node } from '../core/node.js';
 import type { Outcome } from '../core/nodeStats.js';
 import type { RetryBudget } from '../core/retryBudget.js';
+import type { CallInfo } from './call.js';
 import type { CallEvent } from './callEvent.js';
 import type { CallMeter } from './callMeter.js';
 import type { AttemptHandler } from './middleware.js';
-import type { Gate, NodeGate } from './policy.js';
+import type { BeginningAttempt, CallEnd, Gate, NodeGate } from './policy.js';
 
 /** A connection that is kept open while a call uses it. */
 export interface Lease {
@@ -35,6 +36,10 @@ export interface PipelinePorts<C> {
   readonly loadOf: (trailers: Metadata) => LoadReport | undefined;
   readonly gates: readonly Gate[];
   readonly nodeGates: readonly NodeGate[];
+  /** Told of each attempt before anything is sent. */
+  readonly beginning: readonly ((attempt: BeginningAttempt) => void)[];
+  /** Told of each call when it is over. */
+  readonly ending: readonly ((call: CallInfo, end: CallEnd) => void)[];
   /** The middlewares around attempts; undefined when there are none. */
   readonly around: ((innermost: AttemptHandler<C>) => AttemptHandler<C>) | undefined;
   readonly budget: RetryBudget;

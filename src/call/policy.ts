@@ -9,6 +9,7 @@ import type { SchedulerLike } from 'rxjs';
 import type { FleetErrorCode } from '../core/errorCodes.js';
 import type { EventSink } from '../core/eventSink.js';
 import type { FleetError } from '../core/fleetError.js';
+import type { Metadata } from '../core/metadata.js';
 import type { Ejection, Node } from '../core/node.js';
 import type { NodeSet } from '../core/nodeSet.js';
 import type { Outcome } from '../core/nodeStats.js';
@@ -43,11 +44,33 @@ export interface RunningPolicy {
   readonly gate?: Gate;
   /** Asked after each pick. */
   readonly nodeGate?: NodeGate;
+  /** Told of each attempt when its node is known, before anything is sent; may replace its headers. */
+  begin?(attempt: BeginningAttempt): void;
+  /** Told of each call when it is over, as its user sees it. */
+  end?(call: CallInfo, end: CallEnd): void;
   /** Ids of nodes that are no longer known. */
   forget?(id: string): void;
   /** What it stands at, for the snapshot of the client. */
   report?(): object;
   close(): void;
+}
+
+/** An attempt that is about to be sent. */
+export interface BeginningAttempt {
+  readonly call: CallInfo;
+  readonly number: number;
+  readonly node: Node;
+  metadata: Metadata | undefined;
+}
+
+/** How a call ended for its user. */
+export interface CallEnd {
+  readonly code: FleetErrorCode | 'OK';
+  readonly error: FleetError | undefined;
+  readonly latencyMs: number;
+  /** To the first answer; undefined when there was none. */
+  readonly firstMessageMs: number | undefined;
+  readonly messages: number;
 }
 
 /** What a call must pass before its first attempt, and leaves at its end. */

@@ -148,6 +148,8 @@ export function createEngine<C extends Connection, T>(
     loadOf,
     gates: policies.gates,
     nodeGates: policies.nodeGates,
+    beginning: policies.beginning,
+    ending: policies.ending,
     around: layers.attemptMiddlewares.length ? (innermost) => compose(layers.attemptMiddlewares, innermost) : undefined,
     ...{ budget, meter, events, wheel, scheduler, now, clock, random },
     handler: undefined,

@@ -40,6 +40,8 @@ export function layersOf<C>(use: readonly Layer<C>[]): Layers<C> {
 export interface Policies {
   readonly gates: readonly Gate[];
   readonly nodeGates: readonly NodeGate[];
+  readonly beginning: readonly NonNullable<RunningPolicy['begin']>[];
+  readonly ending: readonly NonNullable<RunningPolicy['end']>[];
   readonly running: readonly (RunningPolicy & { readonly name: string })[];
 }
 
@@ -48,6 +50,8 @@ export function startPolicies(policies: readonly Policy[], ports: PolicyPorts): 
   return {
     gates: running.map(({ gate }) => gate).filter((gate) => gate !== undefined),
     nodeGates: running.map(({ nodeGate }) => nodeGate).filter((gate) => gate !== undefined),
+    beginning: running.flatMap((policy) => policy.begin?.bind(policy) ?? []),
+    ending: running.flatMap((policy) => policy.end?.bind(policy) ?? []),
     running,
   };
 }
