@@ -97,7 +97,7 @@ async function measure(work: Work, subjects: ReadonlyMap<string, Subject>, effor
 }
 
 async function startServer(): Promise<{ address: string; stop(): Promise<void> }> {
-  const child = fork(fileURLToPath(new URL('./server.ts', import.meta.url)), { stdio: 'inherit' });
+  const child = fork(fileURLToPath(new URL('./server.js', import.meta.url)), { stdio: 'inherit' });
   const exit = once(child, 'exit');
   const [{ port }] = await Promise.race([
     once(child, 'message'),

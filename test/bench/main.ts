@@ -1,14 +1,19 @@
 /**
  * The benches: `npm run bench -- [--quick] [--only NAME] [--json FILE]`.
  *
+ * They run compiled, as users run the library: a loader that compiles on the way adds to every function that is made.
  * `--quick` ends within two minutes on two cores. `--only` runs the rows whose name contains NAME. `--json` writes
  * the rows as `[{ name, subject, against, ratio, value, unit }]`.
  */
 
-import { existsSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { callRows } from './calls.js';
 import type { Effort, Row } from './measure.js';
+import { nodeSetRows } from './nodeSet.js';
+import { pickRows } from './picks.js';
+import { pipelineRows } from './pipeline.js';
+import { registrationRows } from './registrations.js';
 
 const { values: flags } = parseArgs({
   options: {
@@ -36,31 +41,21 @@ function report(row: Row): void {
   line(name, subject, against, against ? `${ratio.toFixed(2)}x` : '', shown, unit);
 }
 
-type Rows = (quick: boolean) => Iterable<Row> | Promise<Iterable<Row>>;
-
-/** The rows of another file of this folder; a line that says so where it is not there. */
-async function rowsOf(file: string, name: string): Promise<Iterable<Row>> {
-  const url = new URL(file, import.meta.url);
-  if (!existsSync(url)) {
-    console.log(`${name}: skipped, there is no test/bench/${file}`);
-    return [];
-  }
-  const { [name]: make } = (await import(url.href)) as Record<string, Rows>;
-  return make!(flags.quick);
-}
+/** The rows beside those of calls, by what their names begin with. */
+const others: Readonly<Record<string, (quick: boolean) => Iterable<Row> | Promise<Iterable<Row>>>> = {
+  pipeline: pipelineRows,
+  pick: pickRows,
+  'node set': nodeSetRows,
+  registrations: registrationRows,
+};
 
 const wanted = (name: string) => name.includes(flags.only);
 const start = performance.now();
 line('name', 'subject', 'against', 'ratio', 'value', 'unit');
 for await (const row of callRows(effort, wanted)) report(row);
-for (const [file, name, prefix] of [
-  ['picks.ts', 'pickRows', 'pick'],
-  ['nodeSet.ts', 'nodeSetRows', 'node set'],
-  ['registrations.ts', 'registrationRows', 'registrations'],
-] as const) {
-  if (!flags.only || flags.only.startsWith(prefix) || prefix.startsWith(flags.only)) {
-    for (const row of await rowsOf(file, name)) if (wanted(row.name)) report(row);
-  }
+for (const [prefix, rowsOf] of Object.entries(others)) {
+  if (flags.only && !flags.only.startsWith(prefix) && !prefix.startsWith(flags.only)) continue;
+  for (const row of await rowsOf(flags.quick)) if (wanted(row.name)) report(row);
 }
 if (flags.json) writeFileSync(flags.json, `${JSON.stringify(rows, null, 2)}\n`);
 console.log(`${rows.length} rows in ${Math.round((performance.now() - start) / 1_000)} s`);

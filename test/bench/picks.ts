@@ -1,6 +1,5 @@
-/** Picks a second of each balancer, at 1,000 and 10,000 nodes. `npx tsx test/bench/picks.ts [--quick]` prints them. */
+/** Picks a second of each balancer, at 1,000 and 10,000 nodes. */
 
-import { fileURLToPath } from 'node:url';
 import { of } from 'rxjs';
 import { consistentHash } from '../../src/balancer/consistentHash.js';
 import { leastLoaded } from '../../src/balancer/leastLoaded.js';
@@ -90,10 +89,4 @@ export function pickRows(quick: boolean): Row[] {
       unit: 'picks/s',
     };
   });
-}
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  for (const { name, against, ratio, value } of pickRows(process.argv.includes('--quick'))) {
-    console.log(`${name.padEnd(40)} ${(value / 1e6).toFixed(1).padStart(7)} M/s   ${ratio.toFixed(2)}x ${against}`);
-  }
 }
