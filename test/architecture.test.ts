@@ -84,6 +84,7 @@ const provenBy: Readonly<Record<string, readonly string[]>> = {
   'marbles/balancer/random.marbles.ts': ['balancer/drawExcept.ts'],
   'marbles/call/attemptRun.marbles.ts': ['call/call.ts', 'call/nobody.ts'],
   'marbles/call/callRun.marbles.ts': ['call/guardedPick.ts', 'call/hedgeOptions.ts', 'call/policy.ts'],
+  'marbles/call/trace.marbles.ts': ['call/traceparent.ts'],
   'marbles/call/retry.marbles.ts': ['call/retryOptions.ts', 'call/retryVerdict.ts'],
   'marbles/health/activeHealth.marbles.ts': ['health/healthCheck.ts'],
   'marbles/transport/channelPool.marbles.ts': ['transport/pooledConnection.ts'],

@@ -231,6 +231,7 @@ export class AttemptRun<C, R> implements AnswerSink<R>, AttemptContext, Entrant,
     const { node } = picked;
     this.picked = picked;
     this.node = node;
+    call.node = node.id;
     // The first attempt, if it did not wait, begins with the call.
     const atOnce = this.number === 1 && this.waitedSince === 0;
     this.begunAt = atOnce && ports.gates.length === 0 ? call.begunAt : ports.clock();

@@ -68,6 +68,8 @@ export interface CallInfo {
   readonly deadline: number;
   /** What its attempts send: the headers of its options, and what a middleware has added. */
   readonly metadata: Metadata | undefined;
+  /** The id of the node of its last attempt; undefined before the first. */
+  readonly node: string | undefined;
   /** The attempts that failed, in order. */
   readonly attempts: readonly Attempt[];
   /** What it costs in a unit, such as `bytes`; 0 when nobody knows. */
@@ -130,6 +132,7 @@ export class Call<C, R> implements CallInfo {
   expired = false;
   /** How often a node was asked for. */
   picks = 0;
+  node: string | undefined = undefined;
   /** Readings of the stopwatch: at the first answer, and at the end of the last attempt; 0 before. */
   firstAnswerAt = 0;
   endedAt = 0;

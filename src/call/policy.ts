@@ -57,7 +57,8 @@ export interface RunningPolicy {
 
 /** An attempt that is about to be sent. */
 export interface BeginningAttempt {
-  readonly call: CallInfo;
+  /** What its metadata are made to be here, the attempts that follow send as well. */
+  readonly call: CallInfo & { metadata: Metadata | undefined };
   readonly number: number;
   readonly node: Node;
   metadata: Metadata | undefined;

@@ -52,7 +52,7 @@ export function select<T>(ports: PipelinePorts<T>, options: SelectOptions): Sele
   const begunAt = ports.clock();
   const info: CallInfo = {
     ...{ id: 0, name: 'select', options, startedAt, deadline: Infinity },
-    ...{ metadata: undefined, attempts: [], costIn: () => 0 },
+    ...{ metadata: undefined, node: undefined, attempts: [], costIn: () => 0 },
   };
   const picker = ports.picker(balancer);
   const picked = guardedPick(picker, { key, requires, exclude, strict: false }, ports.nodeGates, info);
