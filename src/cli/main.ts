@@ -7,6 +7,7 @@ import { FleetError } from '../index.js';
 import { call, type CallCommandOptions } from './call.js';
 import { configExplain, type ConfigExplainOptions } from './config.js';
 import { demo, type DemoOptions } from './demo.js';
+import { explain, type ExplainOptions } from './explain.js';
 import { infer, type InferCommandOptions } from './infer.js';
 import { node, type NodeCommandOptions } from './node.js';
 import { nodes, type NodesOptions } from './nodes.js';
@@ -28,6 +29,7 @@ const program = new Command('rxfleet')
 Examples:
   $ rxfleet demo
   $ rxfleet nodes --watch
+  $ rxfleet explain --task ocr
   $ rxfleet infer --task text_generation "Once upon a time"
   $ rxfleet infer --task ocr --file page.png --json
   $ rxfleet node --name hub-1
@@ -59,6 +61,16 @@ where(program.command('nodes'))
   .option('--timeout <ms>', 'how long to look before the answer is "nobody"', count, 3_000)
   .option('--json', 'a JSON array; with --watch a line of JSON for each change')
   .action((options: NodesOptions) => run((open) => nodes(options, open)));
+
+where(program.command('explain'))
+  .description('who would get a call now, who else could, and why not the others')
+  .option('-t, --task <name>', 'the task that the call asks for (default: any call)')
+  .option('--model <id>', 'only nodes with this model')
+  .option('--service <name>', 'only this service of a node')
+  .option('--key <text>', 'the key of the call, for balancers that heed it')
+  .option('--timeout <ms>', 'how long to look before the answer is "nobody"', count, 3_000)
+  .option('--json', 'the decision as one line of JSON')
+  .action((options: ExplainOptions) => run((open) => explain(options, open)));
 
 where(program.command('infer'))
   .description('runs one task on a text, a file or stdin')

@@ -50,7 +50,7 @@ import { fleetSnapshot } from './fleetSnapshot.js';
 import { layersOf, startPolicies } from './layers.js';
 import { Pickers } from './pickers.js';
 import { ready } from './ready.js';
-import { select, type Selection, type SelectOptions } from './select.js';
+import { explain, select, type Selection, type SelectOptions } from './select.js';
 import { stateEvents } from './stateEvents.js';
 
 /** An engine that holds connections `C`, of which calls get `T`. */
@@ -206,6 +206,10 @@ export function createEngine<C extends Connection, T>(
     eject: (id, ejection) => directory.eject(id, ejection),
     readmit: (id, by) => directory.readmit(id, by),
     connection: (id) => connections.get(id),
+    explain(explaining = {}) {
+      if (pickers.failure) throw pickers.failure;
+      return explain(ports, explaining);
+    },
     select(selecting = {}) {
       if (pickers.failure) throw pickers.failure;
       if (closing) throw new FleetError('CLOSED', 'select: the client was closed');

@@ -22,6 +22,7 @@ import type { ChannelPoolOptions } from '../transport/channelPool.js';
 import type { FleetEvent } from './fleetEvent.js';
 import type { FleetSnapshot } from './fleetSnapshot.js';
 import type { ReadyOptions } from './ready.js';
+import type { SelectOptions } from './select.js';
 
 export interface EngineOptions<C> {
   /** The name under which discovery looks for the nodes. */
@@ -77,6 +78,11 @@ export interface LiveNodes {
   readonly outcomes$: Observable<NodeOutcome>;
   /** Why each attempt goes to its node, and why not to the others. Costs nothing while nobody listens. */
   readonly decisions$: Observable<DecisionMade>;
+  /**
+   * Who would get a call now, who could, and why not the others. No call is made, and nothing counts; but that a strategy which
+   * takes turns takes one.
+   */
+  explain(options?: SelectOptions): DecisionMade;
   /** What the client stands at: as it is now, then at most ten times a second while calls end, and each second. */
   readonly metrics$: Observable<FleetSnapshot>;
   /** The same, as it is now. */

@@ -1,7 +1,9 @@
 /** A node of the balancer's choice for work that is no call: somebody else's client dials it, or something else is done with it. */
 
 import type { Balancer, Excluded, Requirement } from '../balancer/picker.js';
+import { decisionOf } from '../call/attemptEvents.js';
 import type { CallInfo } from '../call/call.js';
+import type { DecisionMade } from '../call/callEvent.js';
 import { guardedPick } from '../call/guardedPick.js';
 import { nobody } from '../call/nobody.js';
 import type { Lease, PipelinePorts } from '../call/pipelinePorts.js';
@@ -47,19 +49,13 @@ export interface Selection<T> {
  * @throws FleetError when nobody can be selected now, with the reasons; nothing waits.
  */
 export function select<T>(ports: PipelinePorts<T>, options: SelectOptions): Selection<T> {
-  const { key, requires, balancer, exclude } = options;
-  const startedAt = ports.now();
+  const { requires, exclude } = options;
   const begunAt = ports.clock();
-  const info: CallInfo = {
-    ...{ id: 0, name: 'select', options, startedAt, deadline: Infinity },
-    ...{ metadata: undefined, node: undefined, attempts: [], costIn: () => 0 },
-  };
-  const picker = ports.picker(balancer);
-  const picked = guardedPick(picker, { key, requires, exclude, strict: false }, ports.nodeGates, info);
+  const info = infoOf(ports, options);
+  const picked = pickOf(ports, options, info);
   if (!picked.node) {
     const error = nobody('select', requires, picked);
-    const { why } = picked;
-    throw error.with({ decisions: [() => ({ attempt: 1, chosen: undefined, ...why })] });
+    throw error.with({ decisions: [() => decisionOf(1, undefined, picked)] });
   }
   const { node } = picked;
   const lease = leaseOf(ports, node, () => {
@@ -106,6 +102,29 @@ export function select<T>(ports: PipelinePorts<T>, options: SelectOptions): Sele
     return select(ports, { ...options, exclude: new Set([...(exclude?.keys() ?? []), node.id]) });
   }
   return selection;
+}
+
+/** Who would be selected now, and why not the others. Nothing is selected, and nothing counts. */
+export function explain<T>(ports: PipelinePorts<T>, options: SelectOptions): DecisionMade {
+  const info = infoOf(ports, options);
+  const picked = pickOf(ports, options, info);
+  const decision = decisionOf(1, picked.node, picked);
+  if (picked.node) {
+    picked.release();
+    for (const gate of ports.nodeGates) gate.undo(picked.node, info);
+  }
+  return { type: 'decision', at: info.startedAt, call: info, ...decision };
+}
+
+function pickOf<T>(ports: PipelinePorts<T>, { key, requires, balancer, exclude }: SelectOptions, info: CallInfo) {
+  return guardedPick(ports.picker(balancer), { key, requires, exclude, strict: false }, ports.nodeGates, info);
+}
+
+function infoOf<T>({ now }: PipelinePorts<T>, options: SelectOptions): CallInfo {
+  return {
+    ...{ id: 0, name: 'select', options, startedAt: now(), deadline: Infinity },
+    ...{ metadata: undefined, node: undefined, attempts: [], costIn: () => 0 },
+  };
 }
 
 /** The connection; what was picked for it is given back where it cannot be had. */

@@ -72,6 +72,26 @@ describe('over a node', () => {
     expect(events.at(-1)).toMatchObject({ event: 'updated', node: { availability: 'unavailable' } });
   });
 
+  it('explain says who could take a call, who would, and why not the others', async () => {
+    const other = await startLumenNode({ name: 'echo-only', tasks: ['echo'] });
+    const where = [...at, '--node', other.address];
+    const { code, stdout, stderr } = await rxfleet('explain', ...where, '--task', 'ocr');
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^NAME +ADDRESS +VERDICT +WHY\n/);
+    expect(stdout).toMatch(new RegExp(`${node.address} +chosen`));
+    expect(stdout).toMatch(new RegExp(`${other.address} +left out +lacks: does not offer task ocr`));
+    expect(stderr).toMatch(/1 of 2 nodes could take task ocr; round_robin takes/);
+    const json = await rxfleet('explain', ...where, '--task', 'fly', '--json');
+    expect(json.code).toBe(1);
+    const decision = JSON.parse(json.stdout) as { candidates: object[]; leftOut: object[] };
+    expect(decision).toMatchObject({
+      requires: 'task fly',
+      candidates: [],
+      leftOut: [{ obstacle: 'lacks' }, { obstacle: 'lacks' }],
+    });
+    await other.close(0);
+  });
+
   it('infer writes generated text as text', async () => {
     const { code, stdout } = await rxfleet('infer', ...at, '-t', 'text_generation', 'Once upon a time');
     expect(code).toBe(0);

@@ -68,6 +68,19 @@ describe('select()', () => {
     expect(() => pool.select()).toThrow(FleetError);
   });
 
+  it('can be asked about without being made: explain()', async () => {
+    await using pool = poolOf('a', 'b');
+    pool.eject('a', { by: 'me', obstacle: 'ejected', reason: 'smells', until: undefined });
+    expect(pool.explain()).toMatchObject({
+      chosen: { id: 'b' },
+      candidates: [{ node: 'b' }],
+      leftOut: [{ node: 'a', obstacle: 'ejected' }],
+    });
+    pool.remove('b');
+    expect(pool.explain()).toMatchObject({ chosen: undefined, candidates: [] });
+    expect(pool.snapshot().balancer.selections).toBe(0);
+  });
+
   it('is refused by a client that was closed', async () => {
     const pool = poolOf('a');
     await pool.close();
