@@ -82,8 +82,13 @@ const subscribers: Readonly<Record<string, readonly string[]>> = {
 /** Files that are proven by the cases of another: the proof, and whose. A part of one single file is proven by its twin. */
 const provenBy: Readonly<Record<string, readonly string[]>> = {
   'marbles/balancer/random.marbles.ts': ['balancer/drawExcept.ts'],
-  'marbles/call/attemptRun.marbles.ts': ['call/call.ts', 'call/nobody.ts'],
-  'marbles/call/callRun.marbles.ts': ['call/guardedPick.ts', 'call/hedgeOptions.ts', 'call/policy.ts'],
+  'marbles/call/attemptRun.marbles.ts': ['call/attemptEvents.ts', 'call/call.ts', 'call/nobody.ts'],
+  'marbles/call/callRun.marbles.ts': [
+    'call/guardedPick.ts',
+    'call/hedgeDelay.ts',
+    'call/hedgeOptions.ts',
+    'call/policy.ts',
+  ],
   'marbles/call/trace.marbles.ts': ['call/traceparent.ts'],
   'marbles/call/retry.marbles.ts': ['call/retryOptions.ts', 'call/retryVerdict.ts'],
   'marbles/health/activeHealth.marbles.ts': ['health/healthCheck.ts'],

@@ -92,11 +92,12 @@ export interface RetryScheduled extends OfCall {
   readonly pushback: boolean;
 }
 
-/** A failed call was not tried again. */
+/** A failed call was not tried again, or a slow one not hedged. */
 export interface RetryRefused extends OfCall {
   readonly type: 'retryRefused';
   readonly reason: RetryRefusal;
-  readonly code: FleetErrorCode;
+  /** What it failed with; undefined for a copy of a slow call that the budget did not allow. */
+  readonly code: FleetErrorCode | undefined;
 }
 
 /** A stream that broke after it had spoken goes on elsewhere. */

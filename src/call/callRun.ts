@@ -8,39 +8,37 @@
 
 import type { Subscription, Unsubscribable } from 'rxjs';
 import type { AnswerSink } from '../core/answerSink.js';
-import type { Expiring } from '../core/deadlineWheel.js';
 import { FleetError } from '../core/fleetError.js';
 import { AttemptRun, type AttemptOwner } from './attemptRun.js';
 import type { Call } from './call.js';
 import type { AttemptReason } from './callEvent.js';
-import { hedgeDelay, isNonFatal } from './hedgeDelay.js';
+import { GatePass, type GateUser } from './gatePass.js';
+import { isNonFatal } from './hedgeDelay.js';
+import { Hedging, type HedgedRun } from './hedging.js';
 import type { PipelinePorts } from './pipelinePorts.js';
-import type { Entrant } from './policy.js';
-import { costsTokens, pushbackOf, retryVerdict, type RetryRefusal } from './retryVerdict.js';
+import { costsTokens, retryVerdict, type RetryRefusal } from './retryVerdict.js';
 import { StallDetector } from './stallDetector.js';
 
-export class CallRun<C, R> implements AttemptOwner<C, R>, Entrant, Expiring, Unsubscribable {
-  readonly call: Call<C, R>;
+export class CallRun<C, R> implements AttemptOwner<C, R>, GateUser, HedgedRun, Unsubscribable {
+  /** Attempts that count for `maxAttempts`. */
+  counted = 0;
+  private readonly call: Call<C, R>;
   private readonly ports: PipelinePorts<C>;
   private readonly sink: AnswerSink<R>;
   private over = false;
-  /** Gates that it has passed and must leave. */
-  private passed = 0;
-  private waiting = false;
-  private admittedAt = 0;
+  private pass: GatePass | undefined = undefined;
   /** The attempt that runs; with hedging there may be others beside it. */
   private current: AttemptRun<C, R> | undefined = undefined;
   private others: AttemptRun<C, R>[] | undefined = undefined;
-  /** Attempts begun, and those of them that count for `maxAttempts`. */
+  /** Attempts begun. */
   private begun = 0;
-  private counted = 0;
   private transparentUsed = false;
   private spoken = false;
   private messages = 0;
   /** Where nobody is left to try, what the last node said tells more. */
   private standing: FleetError | undefined = undefined;
   private pause: Subscription | undefined = undefined;
-  private hedgeAt = 0;
+  private hedging: Hedging<C, R> | undefined = undefined;
   private stall: StallDetector | undefined = undefined;
 
   constructor(call: Call<C, R>, ports: PipelinePorts<C>, sink: AnswerSink<R>) {
@@ -51,19 +49,16 @@ export class CallRun<C, R> implements AttemptOwner<C, R>, Entrant, Expiring, Uns
 
   begin(): void {
     this.ports.budget.deposit(this.call.startedAt);
-    if (this.ports.gates.length === 0) this.launch('first');
-    else this.pass();
+    if (this.ports.gates.length === 0) return this.admitted();
+    this.pass = new GatePass(this.call, this.ports as never, this);
+    this.pass.enter();
   }
 
-  /** A gate lets it go on after a wait. */
-  admit(): void {
-    this.waiting = false;
-    this.passed++;
-    this.pass();
+  admitted(): void {
+    this.launch('first');
   }
 
-  refuse(error: FleetError): void {
-    this.waiting = false;
+  refused(error: FleetError): void {
     this.fail(error);
   }
 
@@ -72,7 +67,7 @@ export class CallRun<C, R> implements AttemptOwner<C, R>, Entrant, Expiring, Uns
     if (!this.spoken) {
       this.spoken = true;
       if (this.others !== undefined) this.keepOnly(attempt);
-      this.disarmHedge();
+      this.hedging?.disarm();
       this.ports.budget.ended?.(true);
     }
     const { continuation } = this.call;
@@ -113,17 +108,25 @@ export class CallRun<C, R> implements AttemptOwner<C, R>, Entrant, Expiring, Uns
       if (attempt.node === undefined) return;
       if (!isNonFatal(hedge, error.code)) return this.fail(error);
       this.standing = error;
-      return this.hedgeAfter(error);
+      this.hedging?.after(error);
+      return;
     }
-    this.disarmHedge();
+    this.hedging?.disarm();
     if (this.spoken) this.resume(error);
     else this.retry(error);
   }
 
-  /** Called by the deadline wheel: the first copy has not answered for long enough. */
-  expire(): void {
-    this.hedgeAt = 0;
-    this.launchHedge();
+  running(): readonly AttemptRun<C, R>[] {
+    if (this.spoken || this.current === undefined) return [];
+    return [this.current, ...(this.others ?? [])];
+  }
+
+  hedge(): void {
+    this.launch('hedge');
+  }
+
+  refusedHedge(): void {
+    this.tellRefused('budget', undefined);
   }
 
   /** Given up by its user, or by its deadline. */
@@ -134,25 +137,6 @@ export class CallRun<C, R> implements AttemptOwner<C, R>, Entrant, Expiring, Uns
     else this.end(single && this.spoken ? 'OK' : 'CANCELLED');
   }
 
-  /** Through the gates that are left. */
-  private pass(): void {
-    const { gates } = this.ports;
-    try {
-      while (this.passed < gates.length) {
-        if (!gates[this.passed]!.enter(this)) {
-          this.waiting = true;
-          return;
-        }
-        this.passed++;
-      }
-    } catch (thrown) {
-      this.fail(FleetError.from(thrown));
-      return;
-    }
-    this.admittedAt = this.ports.clock();
-    this.launch('first');
-  }
-
   private launch(reason: AttemptReason): void {
     const { call, ports } = this;
     const previous = this.counted;
@@ -161,7 +145,7 @@ export class CallRun<C, R> implements AttemptOwner<C, R>, Entrant, Expiring, Uns
     if (this.current === undefined) this.current = attempt;
     else (this.others ??= []).push(attempt);
     const { hedge } = call.options;
-    if (hedge && !this.spoken) this.armHedge();
+    if (hedge && !this.spoken) (this.hedging ??= new Hedging(hedge, call, ports, this)).arm();
     attempt.pick();
   }
 
@@ -221,55 +205,6 @@ export class CallRun<C, R> implements AttemptOwner<C, R>, Entrant, Expiring, Uns
     }, delayMs);
   }
 
-  private armHedge(): void {
-    const { call, ports } = this;
-    const hedge = call.options.hedge!;
-    const { maxAttempts = 2 } = hedge as Exclude<typeof hedge, false>;
-    if (this.hedgeAt > 0 || this.counted >= maxAttempts) return;
-    if (!call.idempotent && call.options.failover !== true) return;
-    const delayMs = hedgeDelay(hedge as Exclude<typeof hedge, false>, (fraction) =>
-      ports.meter.firstAnswer(call.name, fraction),
-    );
-    if (delayMs === undefined) return;
-    const at = ports.now() + delayMs;
-    if (at >= call.deadline) return;
-    this.hedgeAt = at;
-    ports.wheel.add(at, this);
-  }
-
-  private disarmHedge(): void {
-    if (this.hedgeAt > 0) this.ports.wheel.delete(this.hedgeAt, this);
-    this.hedgeAt = 0;
-  }
-
-  /** A copy failed while others run: the next goes at once, or when the node says, or not at all (gRFC A6). */
-  private hedgeAfter(error: FleetError): void {
-    const pushback = pushbackOf(error);
-    this.disarmHedge();
-    if (pushback === 'stop') return;
-    if (pushback === undefined || pushback === 0) return this.launchHedge();
-    this.hedgeAt = this.ports.now() + pushback;
-    if (this.hedgeAt < this.call.deadline) this.ports.wheel.add(this.hedgeAt, this);
-    else this.hedgeAt = 0;
-  }
-
-  private launchHedge(): void {
-    const { call, ports } = this;
-    const { hedge } = call.options;
-    if (!hedge || this.spoken || this.current === undefined) return;
-    if (this.counted >= (hedge.maxAttempts ?? 2)) return;
-    const running = [this.current, ...(this.others ?? [])];
-    // One that still waits for a node is not slow yet.
-    if (running.some(({ node }) => node === undefined)) return this.armHedge();
-    if (!ports.budget.withdraw()) {
-      this.refused('budget', 'DEADLINE_EXCEEDED');
-      return;
-    }
-    for (const { node } of running) call.avoid(node.id);
-    ports.meter.retried(call.name, 'hedge');
-    this.launch('hedge');
-  }
-
   private remove(attempt: AttemptRun<C, R>): void {
     if (attempt === this.current) this.current = this.others?.shift();
     else if (this.others) this.others.splice(this.others.indexOf(attempt), 1);
@@ -299,11 +234,11 @@ export class CallRun<C, R> implements AttemptOwner<C, R>, Entrant, Expiring, Uns
   }
 
   private giveUp(standing: FleetError, reason: RetryRefusal, error: FleetError): void {
-    this.refused(reason, error.code);
+    this.tellRefused(reason, error.code);
     this.fail(standing);
   }
 
-  private refused(reason: RetryRefusal, code: FleetError['code']): void {
+  private tellRefused(reason: RetryRefusal, code: FleetError['code'] | undefined): void {
     const { call, ports } = this;
     if (reason === 'budget') ports.meter.refused(call.name);
     if (ports.events.observed) ports.events.next({ type: 'retryRefused', at: ports.now(), call, reason, code });
@@ -318,19 +253,13 @@ export class CallRun<C, R> implements AttemptOwner<C, R>, Entrant, Expiring, Uns
   /** Cancels what runs, and gives back what it holds. */
   private end(code: FleetError['code'] | 'OK'): void {
     this.over = true;
-    const { call, ports, current, others } = this;
-    this.disarmHedge();
+    const { current, others } = this;
+    this.hedging?.disarm();
     this.pause?.unsubscribe();
     this.stall?.stop();
     current?.unsubscribe();
     if (others !== undefined) for (const other of others) other.unsubscribe();
-    const { gates } = ports;
-    if (gates.length === 0) return;
-    if (this.waiting) gates[this.passed]!.withdraw(this);
-    if (this.passed === 0) return;
-    const latencyMs = (call.endedAt || ports.clock()) - (this.admittedAt || call.begunAt);
-    for (let i = this.passed - 1; i >= 0; i--) gates[i]!.leave(this, { code, latencyMs });
-    this.passed = 0;
+    this.pass?.leave(code);
   }
 }
 

@@ -1,0 +1,85 @@
+/** The copies of one call: when the next is due, and whether there may be one. */
+
+import type { Expiring } from '../core/deadlineWheel.js';
+import type { FleetError } from '../core/fleetError.js';
+import type { Node } from '../core/node.js';
+import type { Call } from './call.js';
+import { hedgeDelay } from './hedgeDelay.js';
+import type { HedgeOptions } from './hedgeOptions.js';
+import type { PipelinePorts } from './pipelinePorts.js';
+import { pushbackOf } from './retryVerdict.js';
+
+/** The run whose copies they are. */
+export interface HedgedRun {
+  /** Attempts that count for the most that there may be. */
+  readonly counted: number;
+  /** Attempts that run, each with the node that it was given; none when the call has spoken or waits for a retry. */
+  running(): readonly { readonly node: Node | undefined }[];
+  /** Sends another copy. */
+  hedge(): void;
+  /** The budget did not allow another copy. */
+  refusedHedge(): void;
+}
+
+export class Hedging<C, R> implements Expiring {
+  private dueAt = 0;
+  private readonly most: number;
+
+  constructor(
+    private readonly options: HedgeOptions,
+    private readonly call: Call<C, R>,
+    private readonly ports: PipelinePorts<C>,
+    private readonly run: HedgedRun,
+  ) {
+    this.most = options.maxAttempts ?? 2;
+  }
+
+  /** The next copy goes after the delay, unless something is heard before. */
+  arm(): void {
+    const { call, ports, options } = this;
+    if (this.dueAt > 0 || this.run.counted >= this.most) return;
+    if (!call.idempotent && call.options.failover !== true) return;
+    const delayMs = hedgeDelay(options, (fraction) => ports.meter.firstAnswer(call.name, fraction));
+    if (delayMs !== undefined) this.armFor(delayMs);
+  }
+
+  disarm(): void {
+    if (this.dueAt > 0) this.ports.wheel.delete(this.dueAt, this);
+    this.dueAt = 0;
+  }
+
+  /** A copy failed while others run: the next goes at once, or when the node says, or not at all (gRFC A6). */
+  after(error: FleetError): void {
+    const pushback = pushbackOf(error);
+    this.disarm();
+    if (pushback === 'stop') return;
+    if (pushback) this.armFor(pushback);
+    else this.launch();
+  }
+
+  /** Called by the deadline wheel: nobody has answered for long enough. */
+  expire(): void {
+    this.dueAt = 0;
+    this.launch();
+  }
+
+  private armFor(delayMs: number): void {
+    const { ports, call } = this;
+    const at = ports.now() + delayMs;
+    if (at >= call.deadline) return;
+    this.dueAt = at;
+    ports.wheel.add(at, this);
+  }
+
+  private launch(): void {
+    const { call, ports, run } = this;
+    const running = run.running();
+    if (running.length === 0 || run.counted >= this.most) return;
+    // One that still waits for a node is not slow yet.
+    if (running.some(({ node }) => node === undefined)) return this.arm();
+    if (!ports.budget.withdraw()) return run.refusedHedge();
+    for (const { node } of running) call.avoid(node!.id);
+    ports.meter.retried(call.name, 'hedge');
+    run.hedge();
+  }
+}
