@@ -12,7 +12,7 @@ import type { Metadata } from '../core/metadata.js';
 import type { Node } from '../core/node.js';
 import type { Outcome } from '../core/nodeStats.js';
 import { attemptEvents, decisionOf } from './attemptEvents.js';
-import type { AttemptContext, Call } from './call.js';
+import type { AttemptContext, Call, CallOptions } from './call.js';
 import type { AttemptReason } from './callEvent.js';
 import { guardedPick, type BarredPick } from './guardedPick.js';
 import type { AttemptCall } from './middleware.js';
@@ -72,6 +72,10 @@ export class AttemptRun<C, R> implements AnswerSink<R>, AttemptContext, Entrant,
     this.reason = reason;
     this.previous = previous;
     this.metadata = call.metadata;
+  }
+
+  get options(): CallOptions {
+    return this.call.options;
   }
 
   get deadline(): number {
@@ -262,8 +266,18 @@ export class AttemptRun<C, R> implements AnswerSink<R>, AttemptContext, Entrant,
 
   /** Within the middlewares around attempts. */
   private startWithin(connection: C, around: NonNullable<PipelinePorts<C>['around']>): Unsubscribable {
-    const { call, number, previous, node, deadline, metadata, demand } = this;
-    const attempt: AttemptCall<C, R> = { call, connection, number, previous, node, deadline, metadata, demand };
+    const { call, number, previous, node, options, deadline, metadata, demand } = this;
+    const attempt: AttemptCall<C, R> = {
+      call,
+      connection,
+      number,
+      previous,
+      node,
+      options,
+      deadline,
+      metadata,
+      demand,
+    };
     const innermost = (inner: AttemptCall<C, R>) =>
       new Observable<R>((subscriber) =>
         call.start(inner.connection, inner, {

@@ -51,6 +51,13 @@ export interface CallOptions {
   readonly waitForReady?: boolean;
   /** Where calls wait for a limiter, those with more come first, and those with less are sent away first. Default 0. */
   readonly priority?: number;
+  /**
+   * Longest message to send, in bytes; the call ends with `RESOURCE_EXHAUSTED` instead of sending it. Default: what the
+   * transport allows. gRPC name: `max_request_message_bytes`.
+   */
+  readonly maxRequestBytes?: number;
+  /** Longest message to take. gRPC name: `max_response_message_bytes`. */
+  readonly maxResponseBytes?: number;
   /** What it costs, for limiters that count by it: `{ bytes: 4_096, tokens: 512 }`. Default: what the client knows by itself. */
   readonly cost?: Readonly<Record<string, number>>;
 }
@@ -83,6 +90,8 @@ export interface AttemptContext {
   /** Attempts before this one that may have reached a node, as gRFC A6 counts them. */
   readonly previous: number;
   readonly node: Node;
+  /** What was asked of the call. */
+  readonly options: CallOptions;
   /** When the call must be over, in milliseconds since the epoch; `Infinity` for never. */
   readonly deadline: number;
   readonly metadata: Metadata | undefined;

@@ -45,6 +45,9 @@ export interface CallContext {
   /** When the call must be over, in milliseconds since the epoch; goes to the node as `grpc-timeout`. */
   readonly deadline?: number;
   readonly metadata?: Metadata;
+  /** Longest message of this call, in bytes, where that is less than the transport allows; else `RESOURCE_EXHAUSTED`. */
+  readonly maxSendBytes?: number | undefined;
+  readonly maxReceiveBytes?: number | undefined;
 }
 
 /** How a call ended on the wire. */

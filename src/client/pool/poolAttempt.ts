@@ -1,6 +1,6 @@
 /** One use of a resource, as the work on it sees it. */
 
-import type { AttemptContext } from '../../call/call.js';
+import type { AttemptContext, CallOptions } from '../../call/call.js';
 import type { Demand } from '../../core/demand.js';
 import type { Metadata } from '../../core/metadata.js';
 import type { Node } from '../../core/node.js';
@@ -28,6 +28,10 @@ export class PoolAttempt implements AttemptContext {
 
   get node(): Node {
     return this.#attempt.node;
+  }
+
+  get options(): CallOptions {
+    return this.#attempt.options;
   }
 
   get deadline(): number {

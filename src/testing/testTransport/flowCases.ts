@@ -80,4 +80,18 @@ export function flowCases(test: TestCase): void {
     equal(status.code, 'RESOURCE_EXHAUSTED', status.message);
     ok(!status.sent, 'a message that is too long to send was not sent');
   });
+
+  test('one call may be given tighter limits than the rest', async ({ channel }) => {
+    const limits = { maxSendBytes: 1_000, maxReceiveBytes: 1_000 };
+    const answer = await hello(channel, { name: 'size', replies: 2_000 }, limits).ended;
+    equal(answer.code, 'RESOURCE_EXHAUSTED', answer.message);
+    ok(answer.sent, 'a call whose answer is too long has reached the node');
+    const request = await hello(channel, { payload: new Uint8Array(2_000) }, limits).ended;
+    equal(request.code, 'RESOURCE_EXHAUSTED', request.message);
+    ok(!request.sent, 'a message that is too long to send was not sent');
+    equal((await hello(channel, { name: 'Ada' }, limits).ended).code, 'OK');
+    const empty = await hello(channel, { name: 'Ada' }, { maxSendBytes: 0 }).ended;
+    equal(empty.code, 'RESOURCE_EXHAUSTED', 'with a limit of 0 only an empty message passes');
+    equal((await hello(channel, {}, { maxSendBytes: 0 }).ended).code, 'OK');
+  });
 }

@@ -1,11 +1,17 @@
 /** One call over a transport of connect-node: what is pulled there is pushed here, and the other way round. */
 
-import type { DescMethodStreaming, DescMethodUnary } from '@bufbuild/protobuf';
+import {
+  toBinary,
+  type DescMessage,
+  type DescMethodStreaming,
+  type DescMethodUnary,
+  type MessageShape,
+} from '@bufbuild/protobuf';
 import type { ActiveCall, CallContext, CallSink } from '../../core/channel.js';
 import type { StatusName } from '../../core/errorCodes.js';
 import { emptyMetadata, type Metadata } from '../../core/metadata.js';
 import type { Method } from '../../core/method.js';
-import type { SessionCall } from '../sessionCall.js';
+import { tooLong, type SessionCall } from '../sessionCall.js';
 import { calledWithoutRequest, connectFailure } from './connectFailure.js';
 import type { ConnectSession } from './connectSession.js';
 import { fromHeaders, toHeaders } from './toHeaders.js';
@@ -37,6 +43,15 @@ export class ConnectCall<I, O> implements ActiveCall<I>, AsyncIterableIterator<I
 
   send(message: I): boolean {
     if (this.#over) return true;
+    const { maxSendBytes } = this.context;
+    if (maxSendBytes !== undefined) {
+      const { length } = this.method.encode(message);
+      if (length > maxSendBytes) {
+        // Never within the caller's own call.
+        queueMicrotask(() => this.#refuse(tooLong(this.method.path, 'sent', length, maxSendBytes), this.#sent));
+        return true;
+      }
+    }
     const taker = this.#taker;
     this.#taker = undefined;
     if (taker) taker({ value: message, done: false });
@@ -144,6 +159,15 @@ export class ConnectCall<I, O> implements ActiveCall<I>, AsyncIterableIterator<I
     }
     if (this.#over) return;
     this.#credit--;
+    const { maxReceiveBytes } = this.context;
+    if (maxReceiveBytes !== undefined) {
+      // connect-node does not tell how long it was.
+      const { length } = toBinary(this.method.descriptor.output, message as MessageShape<DescMessage>);
+      if (length > maxReceiveBytes) {
+        this.#refuse(tooLong(this.method.path, 'received', length, maxReceiveBytes), true);
+        return;
+      }
+    }
     this.sink.message(message);
   }
 
@@ -158,6 +182,12 @@ export class ConnectCall<I, O> implements ActiveCall<I>, AsyncIterableIterator<I
     const { code, message, sent, trailers, broken } = connectFailure(thrown, this.session.authority, this.#sent);
     this.#end(code, message, sent, trailers);
     if (broken) this.session.broken();
+    this.#abort.abort();
+  }
+
+  /** Ends it from this side. */
+  #refuse([code, message]: [StatusName, string], sent: boolean): void {
+    this.#end(code, message, sent, emptyMetadata);
     this.#abort.abort();
   }
 

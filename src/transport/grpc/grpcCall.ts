@@ -4,7 +4,7 @@ import type { ActiveCall, CallContext, CallSink } from '../../core/channel.js';
 import type { StatusName } from '../../core/errorCodes.js';
 import { emptyMetadata } from '../../core/metadata.js';
 import type { Method } from '../../core/method.js';
-import type { SessionCall } from '../sessionCall.js';
+import { tooLong, type SessionCall } from '../sessionCall.js';
 import { scheme } from './endpointResolver.js';
 import { grpcFailure } from './grpcFailure.js';
 import { GrpcJsStatus, type GrpcJsChannel, type GrpcJsMetadata, type StatusObject } from './grpcJs.js';
@@ -35,6 +35,8 @@ export class GrpcCall<I, O> implements ActiveCall<I>, SessionCall {
   // Of messages, as they are before compression.
   private sentBytes = 0;
   private receivedBytes = 0;
+  private readonly maxSendBytes: number;
+  private readonly maxReceiveBytes: number;
   private readonly written: { callback: () => void } | undefined;
 
   constructor(
@@ -42,8 +44,10 @@ export class GrpcCall<I, O> implements ActiveCall<I>, SessionCall {
     private readonly method: Method<I, O>,
     context: CallContext,
     private readonly sink: CallSink<O>,
-    private readonly maxSendBytes: number,
+    maxSendBytes: number,
   ) {
+    this.maxSendBytes = Math.min(maxSendBytes, context.maxSendBytes ?? Infinity);
+    this.maxReceiveBytes = context.maxReceiveBytes ?? Infinity;
     this.call = session.channel.createCall(method.path, context.deadline ?? Infinity, null, null, null);
     if (method.kind === 'clientStreaming' || method.kind === 'bidiStreaming') {
       this.written = { callback: () => this.onWritten() };
@@ -73,8 +77,7 @@ export class GrpcCall<I, O> implements ActiveCall<I>, SessionCall {
       return true;
     }
     if (bytes.length > this.maxSendBytes) {
-      const size = `${bytes.length} bytes, more than maxSendBytes ${this.maxSendBytes}`;
-      this.fail('RESOURCE_EXHAUSTED', `a request of ${this.method.path} has ${size}`);
+      this.fail(...tooLong(this.method.path, 'sent', bytes.length, this.maxSendBytes));
       return true;
     }
     const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -141,6 +144,10 @@ export class GrpcCall<I, O> implements ActiveCall<I>, SessionCall {
     if (this.over) return;
     this.credit--;
     this.receivedBytes += bytes.length;
+    if (bytes.length > this.maxReceiveBytes) {
+      this.fail(...tooLong(this.method.path, 'received', bytes.length, this.maxReceiveBytes), true);
+      return;
+    }
     let message: O;
     try {
       message = this.method.decode(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length));
