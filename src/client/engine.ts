@@ -44,6 +44,7 @@ import { panic } from '../health/panic.js';
 import { slowStart } from '../health/slowStart.js';
 import { createNodeDirectory } from '../nodes/nodeDirectory.js';
 import { channelPool } from '../transport/channelPool.js';
+import { callDefaults } from './callDefaults.js';
 import { checkCallOptions, type EngineCall, type EngineOptions, type LiveNodes } from './engineOptions.js';
 import type { FleetEvent } from './fleetEvent.js';
 import { fleetSnapshot } from './fleetSnapshot.js';
@@ -80,8 +81,8 @@ export function createEngine<C extends Connection, T>(
   { open, resourceOf, health, loadOf = () => undefined }: EngineKind<C, T>,
 ): Engine<C, T> {
   const { scheduler = asyncScheduler, random = Math.random, service = '', namespace } = options;
-  const { calls = {}, use = [], balancer = roundRobin(), onDiscoveryEvent } = options;
-  checkCallOptions(calls);
+  const { use = [], balancer = roundRobin(), onDiscoveryEvent } = options;
+  const defaults = callDefaults(options.calls ?? {}, options.methods);
   const layers = layersOf(use);
   const heedsWeights = balancer.traits?.weighted ?? true;
   requireOption(
@@ -218,7 +219,7 @@ export function createEngine<C extends Connection, T>(
 
     call({ name, begin, options: own, single, idempotent, costIn }) {
       if (own) checkCallOptions(own);
-      const merged = own ? (plain(calls) ? own : { ...calls, ...own }) : calls;
+      const merged = defaults(name, own);
       return new Observable((subscriber) => {
         const failure = pickers.failure;
         if (closing || failure) {
@@ -270,11 +271,6 @@ export function createEngine<C extends Connection, T>(
 export function liveNodesOf<C, T>(engine: Engine<C, T>): LiveNodes {
   const { call: _call, connection: _connection, select: _select, ...live } = engine;
   return { ...live, [Symbol.asyncDispose]: () => engine.close() };
-}
-
-function plain(options: object): boolean {
-  for (const _ in options) return false;
-  return true;
 }
 
 function idleWithin(idle$: Observable<void>, ms: number, scheduler: SchedulerLike): Promise<void> {

@@ -24,6 +24,12 @@ import type { FleetSnapshot } from './fleetSnapshot.js';
 import type { ReadyOptions } from './ready.js';
 import type { SelectOptions } from './select.js';
 
+/** What is said of all calls of a method. */
+export interface MethodOptions extends CallOptions {
+  /** Longest deadline that a call may have, whatever it asks for, in milliseconds. gRPC name: `timeout` of a method config. */
+  readonly longestDeadlineMs?: number;
+}
+
 export interface EngineOptions<C> {
   /** The name under which discovery looks for the nodes. */
   readonly service?: string;
@@ -35,6 +41,11 @@ export interface EngineOptions<C> {
   readonly connections?: ChannelPoolOptions;
   /** Defaults for every call. */
   readonly calls?: CallOptions;
+  /**
+   * Defaults for the calls of one method, in the place of those of `calls`: by its path, or by `/demo.Greeter/*` for a whole
+   * service, or by `*` for all. The most specific counts, as a whole.
+   */
+  readonly methods?: Readonly<Record<string, MethodOptions>>;
   /** Around every call: middlewares, the first outermost, and policies, which know their own place. */
   readonly use?: readonly Layer<C>[];
   /** Who is taken out for failing, such as `[consecutiveFailures(), outlierDetection()]`. Default: nobody. */
@@ -120,12 +131,17 @@ export interface EngineCall<C, R> {
 
 /** Refuses senseless call options where they are given. */
 export function checkCallOptions(options: CallOptions): void {
-  const { deadlineMs, firstResponseTimeoutMs, retry, hedge, priority } = options;
+  const { deadlineMs, firstResponseTimeoutMs, retry, hedge, priority, maxRequestBytes, maxResponseBytes } = options;
   if (deadlineMs !== undefined) requireOption(deadlineMs > 0, 'deadlineMs', 'above 0', deadlineMs);
   if (firstResponseTimeoutMs !== undefined) {
     requireOption(firstResponseTimeoutMs > 0, 'firstResponseTimeoutMs', 'above 0', firstResponseTimeoutMs);
   }
   if (priority !== undefined) requireOption(Number.isFinite(priority), 'priority', 'a number', priority);
+  if (maxRequestBytes !== undefined)
+    requireOption(maxRequestBytes >= 0, 'maxRequestBytes', 'at least 0', maxRequestBytes);
+  if (maxResponseBytes !== undefined) {
+    requireOption(maxResponseBytes >= 0, 'maxResponseBytes', 'at least 0', maxResponseBytes);
+  }
   if (retry) checkRetryOptions(retry);
   if (hedge) checkHedgeOptions(hedge);
 }
