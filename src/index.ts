@@ -85,6 +85,8 @@ export { random } from './balancer/random.js';
 export type { RandomOptions } from './balancer/random.js';
 export { leastLoaded } from './balancer/leastLoaded.js';
 export type { LeastLoadedOptions } from './balancer/leastLoaded.js';
+export { pickFirst } from './balancer/pickFirst.js';
+export type { PickFirstOptions } from './balancer/pickFirst.js';
 export { powerOfTwo } from './balancer/powerOfTwo.js';
 export type { PowerOfTwoOptions } from './balancer/powerOfTwo.js';
 export { weightedRoundRobin } from './balancer/weightedRoundRobin.js';

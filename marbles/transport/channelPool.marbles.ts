@@ -126,6 +126,34 @@ describe('channelPool', () => {
     expectStates('----');
   });
 
+  marble('of many nodes only those within reach are dialled, and a call still opens any other', (helpers) => {
+    const { calls, expectOpened, drive, pool } = rig(helpers);
+    drive('       -n------|', () => pool.follow(sets.b!, sets.n));
+    calls('       ----m-n-|');
+    expectOpened('-A--B---');
+  });
+
+  marble(
+    'a node that comes within reach is dialled, and one that leaves it is given up though it is still known',
+    (helpers) => {
+      const { expectOpened, drive, pool } = rig(helpers);
+      const { expectObservable } = helpers;
+      drive('       -n---m---n|', (letter) => pool.follow(sets.b!, sets[letter]));
+      expectOpened('-A---(aB)(bC)');
+      const states = (id: string) => pool.state$(id).pipe(map(({ availability }) => letters[availability]));
+      expectObservable(states('n'), '^-----------!').toBe('-c-r-d---c-r');
+      expectObservable(states('m'), '^-----------!').toBe('-----c-r-d--');
+    },
+  );
+
+  marble('a node beyond reach that was opened by a call is not dialled again when it breaks', (helpers) => {
+    const { calls, drive, pool, connections, expectStates } = rig(helpers);
+    drive('       n----------|', () => pool.follow(sets.n!, sets.z));
+    calls('       -n--e------|');
+    drive('       ------x----|', () => connections[0]!.lose());
+    expectStates('-c-r--d----');
+  });
+
   marble('each node has its own connection', (helpers) => {
     const { follow, expectOpened, pool, drive } = rig(helpers);
     follow('      -b------|');
@@ -284,7 +312,7 @@ describe('channelPool', () => {
   });
 
   marble('close() closes all, those that drain too, and completes the states', (helpers) => {
-    const { follow, calls, expectOpened, expectStates, pool, drive } = rig(helpers);
+    const { follow, calls, expectOpened, pool, drive } = rig(helpers);
     follow('      -n-----m----|');
     calls('       ----n-------|');
     drive('       ----------x', () => {
@@ -293,14 +321,16 @@ describe('channelPool', () => {
       equal(pool.size, 0);
     });
     expectOpened('-A-----B--(ab)');
-    expectStates('-c-r---c-r|');
+    const states = (id: string) => pool.state$(id).pipe(map(({ availability }) => letters[availability]));
+    helpers.expectObservable(states('n')).toBe('-c-r---d--|');
+    helpers.expectObservable(states('m')).toBe('-------c-r|');
   });
 
   marble('who watches the states late is told the present ones first, and may leave early', (helpers) => {
     const { follow, pool } = rig(helpers);
     follow('                                -n-----m----|');
     const states$ = pool.states$.pipe(map(({ availability }) => letters[availability]));
-    helpers.expectObservable(states$, '-----^--!').toBe('-----r-c');
+    helpers.expectObservable(states$, '-----^--!').toBe('-----r-(dc)');
   });
 
   marble('a set that changes while it is followed is followed to the end', (helpers) => {

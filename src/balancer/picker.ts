@@ -29,7 +29,7 @@ export interface BalancerTraits {
 export interface Picker {
   /** The snapshot it picks from. */
   readonly set: NodeSet;
-  /** The nodes that it may pick, where they are not all: only these are dialled. */
+  /** The nodes that are dialled before a call asks for them, where they are not all. */
   readonly reach?: NodeSet;
   /** Synchronous. A pick counts as in flight on its node until its `end`. */
   pick(context: PickContext): Pick | NoPick;

@@ -121,7 +121,9 @@ export function createEngine<C extends Connection, T>(
 
   const policies = startPolicies(layers.policies, { scheduler, random, clock, events, nodes, ...annotations });
   const pickers = new Pickers(pickable(), balancer);
-  life.add(nodes$.subscribe({ next: (set) => connections.follow(pickers.reach(set)), error: () => undefined }));
+  const follow = () => connections.follow(nodes(), pickers.reach(nodes()));
+  life.add(pickers.changes(undefined).subscribe({ next: follow, error: () => undefined }));
+  follow();
   life.add(
     connections.states$.subscribe(({ id, availability, reason }) =>
       directory.annotate(id, { availability, availabilityReason: reason }),

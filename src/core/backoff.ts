@@ -10,7 +10,7 @@ export interface BackoffOptions {
   readonly initialBackoffMs?: number;
   /** Longest wait, in milliseconds, before jitter. Default 5,000. gRFC A6: `maxBackoff`. */
   readonly maxBackoffMs?: number;
-  /** Each wait is this many times the one before. Default 2. gRFC A6: `backoffMultiplier`. */
+  /** Each wait is this many times the one before, above 0. Default 2. gRFC A6: `backoffMultiplier`. */
   readonly backoffMultiplier?: number;
   /** Each wait is spread evenly over ± this fraction, so that clients do not return all at once. Default 0.2 (gRFC A6). */
   readonly jitter?: number;
@@ -19,13 +19,13 @@ export interface BackoffOptions {
 /**
  * Exponential backoff by gRFC A6: `min(initial × multiplier^(n-1), max) × U(1 - jitter, 1 + jitter)`.
  *
- * @throws FleetError `INVALID_OPTION` for a negative time, a multiplier under 1 or a jitter outside 0 to 1.
+ * @throws FleetError `INVALID_OPTION` for a negative time, a multiplier of 0 or less or a jitter outside 0 to 1.
  */
 export function exponentialBackoff(options: BackoffOptions = {}): Backoff {
   const { initialBackoffMs = 50, maxBackoffMs = 5_000, backoffMultiplier = 2, jitter = 0.2 } = options;
   requireOption(initialBackoffMs >= 0, 'initialBackoffMs', 'at least 0', initialBackoffMs);
   requireOption(maxBackoffMs >= 0, 'maxBackoffMs', 'at least 0', maxBackoffMs);
-  requireOption(backoffMultiplier >= 1, 'backoffMultiplier', 'at least 1', backoffMultiplier);
+  requireOption(backoffMultiplier > 0, 'backoffMultiplier', 'above 0', backoffMultiplier);
   requireOption(jitter >= 0 && jitter <= 1, 'jitter', 'from 0 to 1', jitter);
   return (retry, random) => {
     // The power of a late retry is Infinity, of which zero times is no number.

@@ -45,8 +45,13 @@ export interface ConnectionLease<C> {
 }
 
 export interface ChannelPool<C extends Connection> {
-  /** Opens what is new in the set, drains what is gone, replaces what has other addresses. */
-  follow(set: NodeSet): void;
+  /**
+   * Opens what is new in the set, drains what is gone, replaces what has other addresses.
+   *
+   * @param reach the nodes that are dialled before a call asks for them. Default: all. A connection to one that leaves it is
+   *   given up.
+   */
+  follow(set: NodeSet, reach?: NodeSet): void;
   /**
    * The connection to a node, opened if need be, and counted as in use until `release`. Undefined when the node is
    * not in the set that was followed last.
@@ -101,13 +106,20 @@ function resolve(options: ChannelPoolOptions): PoolRules {
   return { eager, idleMs, lifetimeMs, drainMs, jitter, maxConnections, scheduler, random };
 }
 
+/** The nodes that there are, and those of them that are dialled before a call asks. */
+interface Followed {
+  readonly set: NodeSet;
+  readonly reach: NodeSet;
+}
+
 class Pool<C extends Connection> implements ChannelPool<C> {
   readonly states$: Observable<ConnectionState>;
   readonly #changes$ = new Subject<ConnectionState>();
   readonly #slots = new Map<string, PoolSlot<C>>();
   readonly #ports: SlotPorts<C>;
   #set = NodeSet.empty;
-  #next: NodeSet | undefined;
+  #reach = NodeSet.empty;
+  #next: Followed | undefined;
   #following = false;
   #closed = false;
   /** Open connections, those of the slots and those that drain. */
@@ -138,20 +150,25 @@ class Pool<C extends Connection> implements ChannelPool<C> {
     return this.#open.size;
   }
 
-  follow(set: NodeSet): void {
-    this.#next = set;
+  follow(set: NodeSet, reach = set): void {
+    this.#next = { set, reach };
     // Dialling changes states, states change the set, and so it may come back here.
     if (this.#following) return;
     this.#following = true;
     try {
       while (this.#next && !this.#closed) {
-        const next: NodeSet = this.#next;
-        const { added, removed, updated } = next.changesSince(this.#set);
+        const { set, reach }: Followed = this.#next;
+        const { added, removed, updated } = set.changesSince(this.#set);
+        const all = reach === set && this.#reach === this.#set;
+        const reached = all ? undefined : reach.changesSince(this.#reach);
         this.#next = undefined;
-        this.#set = next;
+        this.#set = set;
+        this.#reach = reach;
         for (const { id } of removed) this.#remove(id);
+        for (const { id } of reached?.removed ?? []) this.#slots.get(id)?.leave();
         for (const node of updated) this.#slots.get(node.id)?.update(node);
         for (const node of added) this.#add(node);
+        for (const { id } of reached?.added ?? []) this.#reachFor(id);
       }
     } finally {
       this.#following = false;
@@ -189,13 +206,18 @@ class Pool<C extends Connection> implements ChannelPool<C> {
     if (this.#slots.has(node.id)) return this.#slots.get(node.id)!.update(node);
     const slot = new PoolSlot(node, this.#ports);
     this.#slots.set(node.id, slot);
-    if (this.options.eager && this.#open.size < this.options.maxConnections) slot.tryOpen();
+    if (this.#reach.has(node.id)) this.#reachFor(node.id);
+  }
+
+  #reachFor(id: string): void {
+    if (this.options.eager) this.#slots.get(id)?.enter(this.#open.size < this.options.maxConnections);
   }
 
   #remove(id: string): void {
     const slot = this.#slots.get(id);
     this.#slots.delete(id);
-    slot?.retire();
+    // The node may still be there, out of reach of the balancer.
+    slot?.idle();
   }
 
   /** Below `maxConnections` there is always room; at it, the slot that was idle longest gives way. */

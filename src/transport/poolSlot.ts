@@ -59,6 +59,8 @@ export class PoolSlot<C extends Connection> {
   #redial = Subscription.EMPTY;
   #state: ConnectivityState = 'IDLE';
   #failure: string | undefined;
+  /** Whether it is dialled before a call asks for it. */
+  #eager = false;
   #readySince = 0;
   #breaks = 0;
 
@@ -71,6 +73,19 @@ export class PoolSlot<C extends Connection> {
     const state = this.#state;
     const reason = state === 'TRANSIENT_FAILURE' ? (this.current?.connection.lastError ?? this.#failure) : undefined;
     return { id: this.node.id, state, availability: availabilities[state], reason };
+  }
+
+  /** It is dialled without a call from now on, and at once where there is room. */
+  enter(room: boolean): void {
+    if (this.#eager) return;
+    this.#eager = true;
+    if (room && !this.current) this.tryOpen();
+  }
+
+  /** Only calls open it from now on. */
+  leave(): void {
+    this.#eager = false;
+    this.idle();
   }
 
   /** Opens the connection, which was not there. */
@@ -105,21 +120,13 @@ export class PoolSlot<C extends Connection> {
     if (this.current && before.addresses !== node.addresses && !sameAddresses(before, node)) this.#replace();
   }
 
-  /** Gives the connection up until the next call. */
+  /** Gives the connection up until the next call; what runs on it may end. */
   idle(): void {
     const pooled = this.current;
     this.forget();
     this.#dropReplacement();
     if (pooled) this.ports.drain(pooled);
     this.#enter('IDLE');
-  }
-
-  /** The node is gone: nothing new, and what runs may end. */
-  retire(): void {
-    const pooled = this.current;
-    this.forget();
-    this.#dropReplacement();
-    if (pooled) this.ports.drain(pooled);
   }
 
   /** Lets go of the connection and of all clocks, without closing it. */
@@ -153,7 +160,7 @@ export class PoolSlot<C extends Connection> {
   #changed(pooled: PooledConnection<C>, state: ConnectivityState): void {
     const before = this.#state;
     if (before === 'READY' && state !== 'READY' && this.#replacement) return this.#swap();
-    if (state === 'IDLE' && before === 'READY' && this.ports.options.eager) return this.#dialAgain(pooled);
+    if (state === 'IDLE' && before === 'READY' && this.#eager) return this.#dialAgain(pooled);
     this.#enter(state);
     if (this.current !== pooled) return;
     if (state === 'READY') this.#readySince = this.ports.options.scheduler.now();
@@ -222,7 +229,7 @@ export class PoolSlot<C extends Connection> {
     }
     if (old) this.ports.drain(old);
     if (fresh) return;
-    if (this.ports.options.eager) this.tryOpen();
+    if (this.#eager) this.tryOpen();
     else this.idle();
   }
 

@@ -21,7 +21,7 @@ describe('exponentialBackoff', () => {
       fc.property(
         fc.integer({ min: 0, max: 10_000 }),
         fc.integer({ min: 0, max: 100_000 }),
-        fc.double({ min: 1, max: 10, noNaN: true }),
+        fc.double({ min: 0.1, max: 10, noNaN: true }),
         fc.double({ min: 0, max: 1, noNaN: true }),
         fc.integer({ min: 1, max: 2_000 }),
         fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
@@ -45,7 +45,7 @@ describe('exponentialBackoff', () => {
   it.each([
     [{ initialBackoffMs: -1 }, /initialBackoffMs/],
     [{ maxBackoffMs: -1 }, /maxBackoffMs/],
-    [{ backoffMultiplier: 0.5 }, /backoffMultiplier/],
+    [{ backoffMultiplier: 0 }, /backoffMultiplier/],
     [{ jitter: 1.5 }, /jitter/],
     [{ jitter: NaN }, /jitter/],
   ])('refuses %j by name', (options, message) => {
