@@ -206,7 +206,7 @@ export type { Pool, PoolClient, PoolOptions, UseOptions } from './client/pool.js
 export type { PoolAttempt } from './client/pool/poolAttempt.js';
 export type { ClassifyFailure } from './client/pool/poolFailure.js';
 export type { PoolMember } from './client/pool/poolMembers.js';
-export type { CloseOptions, EngineOptions, LiveNodes } from './client/engineOptions.js';
+export type { CloseOptions, EngineOptions, LiveNodes, MethodOptions } from './client/engineOptions.js';
 export type { ReadyOptions } from './client/ready.js';
 export type { Selection, SelectOptions } from './client/select.js';
 export type { ConnectionChanged, DiscoveryHappened, FleetEvent } from './client/fleetEvent.js';

@@ -128,7 +128,7 @@ describe('channelPool', () => {
 
   marble('of many nodes only those within reach are dialled, and a call still opens any other', (helpers) => {
     const { calls, expectOpened, drive, pool } = rig(helpers);
-    drive('       -n------|', () => pool.follow(sets.b!, sets.n));
+    drive('       -n------|', () => pool.follow(sets.b, sets.n));
     calls('       ----m-n-|');
     expectOpened('-A--B---');
   });
@@ -138,7 +138,7 @@ describe('channelPool', () => {
     (helpers) => {
       const { expectOpened, drive, pool } = rig(helpers);
       const { expectObservable } = helpers;
-      drive('       -n---m---n|', (letter) => pool.follow(sets.b!, sets[letter]));
+      drive('       -n---m---n|', (letter) => pool.follow(sets.b, sets[letter as 'n' | 'm']));
       expectOpened('-A---(aB)(bC)');
       const states = (id: string) => pool.state$(id).pipe(map(({ availability }) => letters[availability]));
       expectObservable(states('n'), '^-----------!').toBe('-c-r-d---c-r');
@@ -148,7 +148,7 @@ describe('channelPool', () => {
 
   marble('a node beyond reach that was opened by a call is not dialled again when it breaks', (helpers) => {
     const { calls, drive, pool, connections, expectStates } = rig(helpers);
-    drive('       n----------|', () => pool.follow(sets.n!, sets.z));
+    drive('       n----------|', () => pool.follow(sets.n, sets.z));
     calls('       -n--e------|');
     drive('       ------x----|', () => connections[0]!.lose());
     expectStates('-c-r--d----');

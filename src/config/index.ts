@@ -7,6 +7,10 @@ export type { TagFilterDocument, TagFilterTable } from './tagFilters.js';
 export type { BalancerName } from './balancerName.js';
 export type { ConfigSource, ConfigSources } from './configSource.js';
 
+// gRPC
+export { serviceConfig } from './serviceConfig.js';
+export type { ServiceConfigOptions } from './serviceConfig.js';
+
 // What counts, and why
 export { explainConfig } from './explainConfig.js';
 export type { ExplainedSetting } from './explainConfig.js';
