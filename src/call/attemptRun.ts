@@ -13,6 +13,7 @@ import type { Node } from '../core/node.js';
 import type { Outcome } from '../core/nodeStats.js';
 import type { AttemptContext, Call, CallOptions } from './call.js';
 import type { AttemptReason } from './callEvent.js';
+import { DecisionEvent } from './decisionEvent.js';
 import { guardedPick, type BarredPick } from './guardedPick.js';
 import type { AttemptCall } from './middleware.js';
 import type { Lease, PipelinePorts } from './pipelinePorts.js';
@@ -316,10 +317,17 @@ export class AttemptRun<C, R> implements AnswerSink<R>, AttemptContext, Entrant,
     ports.ended(node, outcome);
     const { events } = ports;
     if (!events.observed) return;
-    const { number, reason, messages } = this;
+    // A literal without a spread, which would cost more than all else here.
     events.next({
       type: 'attemptEnded',
-      ...{ at: ports.now(), call, attempt: number, node, reason, outcome, outrun, messages },
+      at: ports.now(),
+      call,
+      attempt: this.number,
+      node,
+      reason: this.reason,
+      outcome,
+      outrun,
+      messages: this.messages,
       message: failure?.message ?? '',
       sentBytes: wire?.sentBytes,
       receivedBytes: wire?.receivedBytes,
@@ -332,7 +340,11 @@ export class AttemptRun<C, R> implements AnswerSink<R>, AttemptContext, Entrant,
     this.told(picked.node, picked);
     ports.events.next({
       type: 'attemptStarted',
-      ...{ at, call, attempt: number, node: picked.node, reason },
+      at,
+      call,
+      attempt: number,
+      node: picked.node,
+      reason,
       waitedMs: this.waitedSince === 0 ? 0 : at - this.waitedSince,
       addHeader: (name, value) => (this.metadata = { ...this.metadata, [name]: value }),
     });
@@ -341,7 +353,7 @@ export class AttemptRun<C, R> implements AnswerSink<R>, AttemptContext, Entrant,
   private told(node: Node | undefined, pick: Pick | NoPick): void {
     const { call, ports, number } = this;
     if (!ports.events.observed) return;
-    ports.events.next({ type: 'decision', at: ports.now(), call, ...decisionOf(number, node, pick) });
+    ports.events.next(new DecisionEvent(ports.now(), call, number, node, pick));
   }
 
   private withAccount(error: FleetError, pick: NoPick | undefined): FleetError {
