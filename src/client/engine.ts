@@ -179,6 +179,7 @@ export function createEngine<C extends Connection>(
   const endings$ = events.pipe(filter(({ type }) => type === 'callEnded'));
 
   return {
+    service,
     nodes$,
     changes$: directory.changes$,
     node$: (id) => directory.node$(id),
