@@ -28,6 +28,8 @@ export class GrpcCall<I, O> implements ActiveCall<I>, SessionCall {
   private over = false;
   private halfClosed = false;
   private sentAny = false;
+  /** Of the messages that were written, which go as they are. How many bytes an answer had before it was unpacked, grpc-js does not tell. */
+  private sentBytes = 0;
   private writing = false;
   private waiting: Buffer[] | undefined;
   private waitingBytes = 0;
@@ -152,6 +154,7 @@ export class GrpcCall<I, O> implements ActiveCall<I>, SessionCall {
 
   private write(buffer: Buffer): void {
     this.sentAny = true;
+    this.sentBytes += buffer.length;
     if (this.written) {
       this.writing = true;
       this.call.sendMessageWithContext(this.written, buffer);
@@ -175,8 +178,9 @@ export class GrpcCall<I, O> implements ActiveCall<I>, SessionCall {
 
   private end({ code, details, metadata }: StatusObject): void {
     this.finish();
+    const { sentBytes } = this;
     if (code === GrpcJsStatus.OK) {
-      this.sink.end({ code: 'OK', message: details, sent: true, trailers: fromGrpcMetadata(metadata) });
+      this.sink.end({ code: 'OK', message: details, sent: true, trailers: fromGrpcMetadata(metadata), sentBytes });
       return;
     }
     const { name, message, sent } = grpcFailure(code, details, this.session.authority);
@@ -186,6 +190,7 @@ export class GrpcCall<I, O> implements ActiveCall<I>, SessionCall {
       // A call that never got a stream names its channel as its peer.
       sent: sent && !this.call.getPeer().startsWith(scheme),
       trailers: fromGrpcMetadata(metadata),
+      sentBytes,
     });
   }
 
