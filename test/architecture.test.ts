@@ -21,6 +21,7 @@ const heavy: Readonly<Record<string, readonly string[]>> = {
   'smol-toml': ['discovery/file/parseDocument.ts'],
   ws: ['discovery/broker/brokerSocket.ts'],
   'dns-packet': ['discovery/dns/message.ts'],
+  'prom-client': ['metrics/prometheus/registry.ts'],
   commander: ['cli/main.ts'],
 };
 
@@ -63,6 +64,8 @@ const subscribers: Readonly<Record<string, readonly string[]>> = {
     'discovery/mdns/group.ts',
     'lumen/balancerStats.ts',
     'lumen/createLumenClient.ts',
+    'metrics/prometheus/prometheusMetrics.ts',
+    'metrics/prometheus/pusher.ts',
     'nodes/nodeDirectory.ts',
     'registration/aio/heartbeats.ts',
     'registration/etcd/keepAlives.ts',

@@ -9,3 +9,18 @@ export type { MetricPreset, PrometheusMetricsOptions } from './prometheus/promet
 export type { OptionalLabel } from './prometheus/nodeLabels.js';
 export { Registry } from './prometheus/registry.js';
 export type { AnyRegistry } from './prometheus/registry.js';
+
+export { servePrometheus } from './prometheus/servePrometheus.js';
+export type { PrometheusServer, ServePrometheusOptions } from './prometheus/servePrometheus.js';
+
+export { pushPrometheus } from './prometheus/pushPrometheus.js';
+export type { PushPrometheusOptions } from './prometheus/pushPrometheus.js';
+export type { PrometheusPusher, PushEvent } from './prometheus/pusher.js';
+export type { HttpHeaders } from './prometheus/httpExchange.js';
+
+export { promql } from './prometheus/promql.js';
+export type { PromqlConnection, PromqlEvent, PromqlOptions, PromSample } from './prometheus/promql.js';
+export { promqlLatencies } from './prometheus/promqlLatencies.js';
+export type { PromqlLatenciesOptions } from './prometheus/promqlLatencies.js';
+export { promqlFailoverRate } from './prometheus/promqlFailoverRate.js';
+export type { PromqlFailoverRateOptions } from './prometheus/promqlFailoverRate.js';

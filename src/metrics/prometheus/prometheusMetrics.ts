@@ -34,8 +34,8 @@ import { seedMetrics } from './seedMetrics.js';
 export interface PrometheusMetrics {
   /** Where the metrics are: `await metrics.registry.metrics()` is their text. */
   readonly registry: AnyRegistry;
-  /** The client whose metrics they are. */
-  readonly fleet: LiveNodes;
+  /** Resolves when there is nothing more to count: the client has closed, or `close()` was called. */
+  readonly ended: Promise<void>;
   /** Stops counting, and takes the metrics out of the registry. May be called twice. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
@@ -90,7 +90,12 @@ export function prometheusMetrics(fleet: LiveNodes, options: PrometheusMetricsOp
   const resolved = resolvePrometheusMetricsOptions(options, fleet.service);
   const { registry } = resolved;
   const scopes: MetricScope[] = [];
-  const life = new Subscription(() => scopes.forEach((scope) => scope.close()));
+  let end = () => {};
+  const ended = new Promise<void>((resolve) => (end = resolve));
+  const life = new Subscription(() => {
+    for (const scope of scopes) scope.close();
+    end();
+  });
   let set = NodeSet.empty;
   try {
     const recorders = recordersOf(fleet, resolved, () => set, scopes);
@@ -110,7 +115,10 @@ export function prometheusMetrics(fleet: LiveNodes, options: PrometheusMetricsOp
     life.add(
       fleet.events$.subscribe({
         next: dispatch(recorders),
-        complete: () => recorders.forEach((recorder) => recorder.ended?.()),
+        complete: () => {
+          for (const recorder of recorders) recorder.ended?.();
+          end();
+        },
       }),
     );
   } catch (error) {
@@ -118,7 +126,7 @@ export function prometheusMetrics(fleet: LiveNodes, options: PrometheusMetricsOp
     throw error;
   }
   const close = async () => life.unsubscribe();
-  return { registry, fleet, close, [Symbol.asyncDispose]: close };
+  return { registry, ended, close, [Symbol.asyncDispose]: close };
 }
 
 function recordersOf(
