@@ -1,6 +1,16 @@
 /**
- * Prometheus: the metrics of a fleet or pool, a server that it scrapes, pushes to a Pushgateway, and queries whose answers feed
- * a balancer.
+ * Prometheus: the metrics of a fleet or pool, a server that it scrapes, pushes to a Pushgateway, and queries whose
+ * answers feed a balancer.
+ *
+ * | fyer-rpc | here |
+ * |---|---|
+ * | `PrometheusConfig` `PushGatewayURL`, `JobName`, `PushInterval` | `pushPrometheus(fleet, { url, job, intervalMs })` |
+ * | `PrometheusConfig` `QueryURL` | `promqlLatencies({ url })` |
+ * | `RecordResponse`, `RecordFailover`, `RecordCircuitBreak`, `RecordRetry` | `prometheusMetrics(fleet, { preset: 'seeds' })` counts by itself |
+ * | `GetServiceLatency`, `GetLatency` | `promqlLatencies()`: all nodes in one query |
+ * | `GetFailoverRate` | `promqlFailoverRate()` |
+ * | `NewNoopMetrics` | nothing: without metrics nothing is counted for them |
+ * | `Close` | `close()`, or the end of the client |
  */
 
 export { prometheusMetrics } from './prometheus/prometheusMetrics.js';

@@ -1,4 +1,7 @@
-/** Counts what clientPool promises, by attempt: there, too, a client is chosen first, and the middleware stands around it. */
+/**
+ * Counts what clientPool promises, by attempt: there, too, a client is chosen first, and the middleware stands around
+ * it.
+ */
 
 import type { CallInfo } from '../../call/call.js';
 import type { AttemptEnded, AttemptStarted } from '../../call/callEvent.js';

@@ -17,8 +17,8 @@ interface Connections {
 }
 
 /**
- * Counts what connections go through. Those that are open when it begins count as made, so that those that were made less those
- * that ended are those that are open.
+ * Counts what connections go through. Those that are open when it begins count as made, so that those that were made
+ * less those that ended are those that are open.
  */
 export class ConnectionRecorder implements Recorder {
   readonly on: EventHandlers = { connectionChanged: ({ node, from, to }) => this.changed(node, from, to) };

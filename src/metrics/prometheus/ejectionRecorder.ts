@@ -38,7 +38,9 @@ export class EjectionRecorder implements Recorder {
   }
 }
 
-/** `success_rate` or `failure_percentage`, which gRPC knows; else the name of the detector, as `consecutive_failures`. */
+/**
+ * `success_rate` or `failure_percentage`, which gRPC knows; else the name of the detector, as `consecutive_failures`.
+ */
 export function detectionMethod(by: string, reason: string): string {
   if (/success rate/i.test(reason)) return 'success_rate';
   if (/failure percentage/i.test(reason)) return 'failure_percentage';

@@ -16,8 +16,8 @@ export interface MetricSpec {
 }
 
 /**
- * What a registry of prom-client needs of a metric: to be asked. Its fields are no `#private` ones, since `inOpenMetrics` asks a
- * likeness of it.
+ * What a registry of prom-client needs of a metric: to be asked. Its fields are no `#private` ones, since
+ * `inOpenMetrics` asks a likeness of it.
  */
 export class Family {
   readonly name: string;
@@ -56,7 +56,7 @@ export class Family {
     if (family.owners.has(owner)) {
       throw new FleetError(
         'INVALID_OPTION',
-        `another client counts in the same series of ${name} in this registry, all of them with ${owner}: give each a target or labels of its own`,
+        `another client counts in the same series of ${name} of this registry, with ${owner}: give each a target or labels of its own`,
       );
     }
     family.owners.add(owner);

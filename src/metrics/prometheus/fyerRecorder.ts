@@ -1,4 +1,6 @@
-/** Counts what fyer-rpc promises, the failovers, breakers and retries included that it has names for and never counts. */
+/**
+ * Counts what fyer-rpc promises, the failovers, breakers and retries included that it has names for and never counts.
+ */
 
 import type { AttemptEnded, AttemptStarted, BreakerChanged } from '../../call/callEvent.js';
 import type { Node } from '../../core/node.js';

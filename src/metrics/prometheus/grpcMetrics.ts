@@ -1,8 +1,8 @@
 /**
  * The metrics of gRPC clients, as Prometheus spells them: dots become underscores, units and `_total` are appended.
  *
- * gRFC A66 (attempts and calls), A96 (retries), A94 (connections), A91 (ejections), with the buckets that they recommend.
- * https://github.com/grpc/proposal, https://grpc.io/docs/guides/opentelemetry-metrics/
+ * gRFC A66 (attempts and calls), A96 (retries), A94 (connections), A91 (ejections), with the buckets that they
+ * recommend. https://github.com/grpc/proposal, https://grpc.io/docs/guides/opentelemetry-metrics/
  */
 
 import type { MetricSpec } from './family.js';

@@ -48,7 +48,8 @@ export function requireHttpUrl(url: string): string {
 }
 
 /**
- * Emits the answer, whatever its status, and completes. Redirects are not followed, since what is in the headers would go with them.
+ * Emits the answer, whatever its status, and completes. Redirects are not followed, since what is in the headers would
+ * go with them.
  *
  * Errors: `UNAVAILABLE` when there is no answer, `DEADLINE_EXCEEDED` when there is none in time.
  */

@@ -27,7 +27,10 @@ export class Instances {
     return text;
   }
 
-  /** Whether there may be series for the address of a node. Of one that has gone, or has another now, nobody would remove them. */
+  /**
+   * Whether there may be series for the address of a node. Of one that has gone, or has another now, nobody would
+   * remove them.
+   */
   hold(node: Node): boolean {
     const { id } = node;
     const instance = this.of(node);

@@ -41,7 +41,10 @@ export class MetricScope {
     this.owner = JSON.stringify(Object.fromEntries(sorted));
   }
 
-  /** @throws FleetError `INVALID_OPTION` when the registry cannot take it, or it has a label of its own that the user named. */
+  /**
+   * @throws FleetError `INVALID_OPTION` when the registry cannot take it, or it has a label of its own that the user
+   * named.
+   */
   metric(bare: MetricSpec): ScopedMetric {
     const { labels: always, options } = this;
     const spec = { ...bare, name: options.prefix + bare.name };

@@ -1,8 +1,8 @@
 /** Which of its two text formats Prometheus asks for. */
 
 /**
- * True when an `Accept` header wants OpenMetrics 1.0.0 at least as much as the older text format, which everybody understands and who
- * asks for nothing gets (RFC 9110, 12.5.1).
+ * True when an `Accept` header wants OpenMetrics 1.0.0 at least as much as the older text format, which everybody
+ * understands and who asks for nothing gets (RFC 9110, 12.5.1).
  */
 export function prefersOpenMetrics(accept: string | undefined): boolean {
   let open = 0;

@@ -1,9 +1,11 @@
 /**
  * What happens in a fleet or pool, as metrics of Prometheus.
  *
- * They are made of `events$`, and steer nothing. Everybody who runs gRPC looks at the same names (gRFCs A66, A94, A96, A91), for which
- * there is nothing in Node otherwise; what gRPC has no names for is called `rxfleet_…`. Do not use `perNode` where nodes come and go by the
- * hundred: each has series of its own, which Prometheus keeps long after we have forgotten them.
+ * They are made of `events$`, and steer nothing. Everybody who runs gRPC looks at the same names (gRFCs A66, A94, A96,
+ * A91), for which there is nothing in Node otherwise; what gRPC has no names for is called `rxfleet_…`. What counts is
+ * an addition to a series that is held on to (`series.ts`): a third of a microsecond a call, beside what it costs to
+ * tell the events. Do not use `perNode`, nor the seeds' names, where nodes come and go by the hundred: each has series
+ * of its own, which Prometheus keeps long after we have forgotten them.
  */
 
 import { Subscription } from 'rxjs';
@@ -62,29 +64,36 @@ export interface PrometheusMetrics {
  * | `grpc_client_call_retries`, `grpc_client_call_hedges` | histogram | M | 1 2 3 4 5 |
  * | `grpc_client_call_transparent_retries` | histogram | M | 1 2 3 4 5 10 |
  * | `grpc_client_call_retry_delay_seconds` | histogram | M | s, latency |
- * | `grpc_subchannel_connection_attempts_succeeded_total`, `…_failed_total` | counter | | |
+ * | `grpc_subchannel_connection_attempts_succeeded_total` | counter | | |
+ * | `grpc_subchannel_connection_attempts_failed_total` | counter | | |
  * | `grpc_subchannel_disconnections_total` | counter | | |
  * | `grpc_subchannel_open_connections` | gauge | | |
- * | `grpc_lb_outlier_detection_ejections_enforced_total` | counter | `grpc_lb_outlier_detection_detection_method` | |
- * | `grpc_lb_outlier_detection_ejections_unenforced_total` | counter | the same, `grpc_lb_outlier_detection_unenforced_reason` | |
+ * | `grpc_lb_outlier_detection_ejections_enforced_total` | counter | D | |
+ * | `grpc_lb_outlier_detection_ejections_unenforced_total` | counter | D R | |
  *
- * And for what gRPC has no names for: `rxfleet_nodes` by `state`, `rxfleet_calls_in_flight`, `rxfleet_call_first_message_seconds` (the time to
- * the first token), `rxfleet_call_errors_total` by `code`, `rxfleet_failovers_total`, `rxfleet_retry_refusals_total` by `reason`,
- * `rxfleet_resumes_total`, `rxfleet_stalls_total`, `rxfleet_limited_total` and `rxfleet_limiter_wait_seconds` by `limiter`, `rxfleet_breakers` and
- * `rxfleet_breaker_changes_total` by `state`, `rxfleet_panic`, `rxfleet_discovery_stale_seconds`, `rxfleet_discovery_events_total`. With
- * `perNode`, by `node`: `rxfleet_node_attempts_total`, `rxfleet_node_latency_seconds`, `rxfleet_node_attempts_in_flight`,
- * `rxfleet_node_routable`.
+ * D: `grpc_lb_outlier_detection_detection_method`, R: `grpc_lb_outlier_detection_unenforced_reason`. Sizes are those of
+ * transports that can tell: that of grpc-js tells what it sends, and not what comes.
  *
- * With `preset: 'seeds'` those of clientPool, by `client` (the id of the node) and `method`: `middleware_requests_total`,
- * `middleware_request_duration_seconds`, `middleware_request_errors_total`; and of fyer-rpc, by the address of the node:
- * `rpc_response_time_seconds`, `rpc_requests_total`, `rpc_failover_total`, `rpc_circuit_breaks_total`, `rpc_retry_total`, `rpc_failover_rate`.
- * They have series for each node; `rpc_failover_total` for each pair of them between which a call went over.
+ * And for what gRPC has no names for: `rxfleet_nodes` by `state`, `rxfleet_calls_in_flight`,
+ * `rxfleet_call_first_message_seconds` (the time to the first token), `rxfleet_call_errors_total` by `code`,
+ * `rxfleet_failovers_total`, `rxfleet_retry_refusals_total` by `reason`, `rxfleet_resumes_total`,
+ * `rxfleet_stalls_total`, `rxfleet_limited_total` and `rxfleet_limiter_wait_seconds` by `limiter`, `rxfleet_breakers`
+ * and `rxfleet_breaker_changes_total` by `state`, `rxfleet_panic`, `rxfleet_discovery_stale_seconds`,
+ * `rxfleet_discovery_events_total`. With `perNode`, by `node`: `rxfleet_node_attempts_total`,
+ * `rxfleet_node_latency_seconds`, `rxfleet_node_attempts_in_flight`, `rxfleet_node_routable`.
  *
- * Series of nodes go with their nodes. Methods past `maxMethods` are counted as `other`. Several clients may share a registry when
- * their targets or labels differ. Begin together with the client: what was before is not counted, but for calls in flight and open
- * connections.
+ * With `preset: 'seeds'` those of clientPool, by `client` (the id of the node) and `method`:
+ * `middleware_requests_total`, `middleware_request_duration_seconds`, `middleware_request_errors_total`; and of
+ * fyer-rpc, by the address of the node: `rpc_response_time_seconds`, `rpc_requests_total`, `rpc_failover_total`,
+ * `rpc_circuit_breaks_total`, `rpc_retry_total`, `rpc_failover_rate`. They have series for each node;
+ * `rpc_failover_total` for each pair of them between which a call went over.
  *
- * @throws FleetError `INVALID_OPTION` for a senseless option, or a registry that has metrics of these names, or counts of this client.
+ * Series of nodes go with their nodes. Methods past `maxMethods` are counted as `other`. Several clients may share a
+ * registry when their targets or labels differ. Begin together with the client: what was before is not counted, but for
+ * calls in flight and open connections.
+ *
+ * @throws FleetError `INVALID_OPTION` for a senseless option, or a registry that has other metrics of these names, or
+ *   counts of a client that could not be told from this one.
  */
 export function prometheusMetrics(fleet: LiveNodes, options: PrometheusMetricsOptions = {}): PrometheusMetrics {
   const resolved = resolvePrometheusMetricsOptions(options, fleet.service);

@@ -1,16 +1,17 @@
 /**
  * What Prometheus answers to a query, again and again.
  *
- * A client sees its own calls; Prometheus sees those of all clients. A Prometheus that is down, slow or wrong must not take the
- * client with it, so its failures are told and tried again, and whoever listens keeps what was answered before.
+ * A client sees its own calls; Prometheus sees those of all clients. A Prometheus that is down, slow or wrong must not
+ * take the client with it, so its failures are told and tried again, and whoever listens keeps what was answered
+ * before.
  */
 
-import { asyncScheduler, catchError, defer, filter, map, Observable, of, repeat, timer } from 'rxjs';
-import type { SchedulerLike } from 'rxjs';
+import { asyncScheduler, filter, map, type Observable, type SchedulerLike } from 'rxjs';
 import { exponentialBackoff } from '../../core/backoff.js';
 import { FleetError } from '../../core/fleetError.js';
 import { requireOption } from '../../core/requireOption.js';
 import { httpExchange, refusalOf, requireHttpUrl, type HttpHeaders } from './httpExchange.js';
+import { rounds } from './rounds.js';
 
 /** How Prometheus is asked; the same for each kind of query. */
 export interface PromqlConnection {
@@ -53,8 +54,8 @@ export type PromqlEvent =
 const longest = 2 ** 31 - 1;
 
 /**
- * The answers to a query: at once, then every `intervalMs`, until unsubscribed. Never errors, and does not complete; while Prometheus
- * cannot be asked it is silent, and asks again after 1 s, doubling to `intervalMs` or a minute.
+ * The answers to a query: at once, then every `intervalMs`, until unsubscribed. Never errors, and does not complete;
+ * while Prometheus cannot be asked it is silent, and asks again after 1 s, doubling to `intervalMs` or a minute.
  *
  *     asked      q---q---q-q--q---     x: fails
  *     answers    -a---b---x-x--c--
@@ -96,22 +97,10 @@ export function promqlRounds(options: PromqlOptions): Observable<readonly PromSa
       return samples;
     }),
   );
-  return defer(() => {
-    let failures = 0;
-    let waitMs = intervalMs;
-    return ask$.pipe(
-      map((samples) => {
-        failures = 0;
-        waitMs = intervalMs;
-        return samples;
-      }),
-      catchError((thrown: unknown) => {
-        waitMs = backoff(++failures, random);
-        tell({ type: 'failed', at: scheduler.now(), error: FleetError.from(thrown), retryInMs: waitMs });
-        return of(undefined);
-      }),
-      repeat({ delay: () => timer(waitMs, scheduler) }),
-    );
+  return rounds(ask$, {
+    ...{ intervalMs, backoff, scheduler, random },
+    failed: (thrown, retryInMs) =>
+      tell({ type: 'failed', at: scheduler.now(), error: FleetError.from(thrown), retryInMs }),
   });
 }
 

@@ -6,7 +6,9 @@ import { duration, matching, promql, type PromqlConnection } from './promql.js';
 import type { MetricPreset } from './prometheusMetricsOptions.js';
 
 export interface PromqlFailoverRateOptions extends PromqlConnection {
-  /** Only this service: the `grpc_target` of `prometheusMetrics`, or with the seeds' names the `service`. Default: all. */
+  /**
+   * Only this service: the `grpc_target` of `prometheusMetrics`, or with the seeds' names the `service`. Default: all.
+   */
   readonly service?: string;
   /** By whose names. Default `grpc`. */
   readonly preset?: MetricPreset;

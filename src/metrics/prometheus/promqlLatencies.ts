@@ -1,28 +1,39 @@
 /**
  * The latencies of all nodes as Prometheus knows them, for the balancer `fastestResponse`.
  *
- * One client sees few calls to each node; all clients together see many, and a client that has just begun knows at once who is fast. Do
- * not use it where load moves within seconds: what Prometheus says is as old as its window.
+ * One client sees few calls to each node; all clients together see many, and a client that has just begun knows at once
+ * who is fast. Do not use it where load moves within seconds: what Prometheus says is as old as its window.
  */
 
-import { asyncScheduler, defer, filter, map, type Observable } from 'rxjs';
+import { asyncScheduler, map, type Observable } from 'rxjs';
 import { requireOption } from '../../core/requireOption.js';
 import { duration, matching, promqlRounds, type PromqlConnection, type PromSample } from './promql.js';
 import type { MetricPreset } from './prometheusMetricsOptions.js';
+import { rememberLatencies } from './rememberLatencies.js';
 
 export interface PromqlLatenciesOptions extends PromqlConnection {
-  /** Only the nodes of this service: the `grpc_target` of `prometheusMetrics`, or with the seeds' names the `service`. Default: all. */
+  /**
+   * Only the nodes of this service: the `grpc_target` of `prometheusMetrics`, or with the seeds' names the `service`.
+   * Default: all.
+   */
   readonly service?: string;
-  /** By whose names: `grpc`, that is `rxfleet_node_latency_seconds` of `perNode`; `seeds`, that is fyer-rpc's `rpc_response_time_seconds`. Default `grpc`. */
+  /**
+   * By whose names: `grpc`, that is `rxfleet_node_latency_seconds` of `perNode`; `seeds`, that is fyer-rpc's
+   * `rpc_response_time_seconds`. Default `grpc`.
+   */
   readonly preset?: MetricPreset;
   /**
-   * The label that tells the node: its id, or its address as `host:port`. Default `node`, and with the seeds' names `instance`.
+   * The label that tells the node: its id, or its address as `host:port`. Default `node`, and with the seeds' names
+   * `instance`.
    *
-   * Prometheus has a label `instance` of its own, that of whoever it scrapes: unless it is told `honor_labels: true`, ours is called
-   * `exported_instance` there.
+   * Prometheus has a label `instance` of its own, that of whoever it scrapes: unless it is told `honor_labels: true`,
+   * ours is called `exported_instance` there.
    */
   readonly label?: string;
-  /** Over how long latencies are averaged, in milliseconds. At least twice the scrape interval of Prometheus. Default 60,000. */
+  /**
+   * Over how long latencies are averaged, in milliseconds. At least twice the scrape interval of Prometheus. Default
+   * 60,000.
+   */
   readonly windowMs?: number;
   /** Before the names, as `prometheusMetrics` was told. Default none. */
   readonly prefix?: string;
@@ -40,9 +51,10 @@ export interface PromqlLatenciesOptions extends PromqlConnection {
  * createFleet({ service: 'thumbnails', balancer: fastestResponse({ latencies$ }), … });
  * ```
  *
- * The query is `sum by (node) (rate(…_sum[60s])) / sum by (node) (rate(…_count[60s]))`, of successes: a node that fails fast must not look fast.
- * A node that had no calls, of which that is 0/0, and every node while Prometheus is down, slow or wrong, keeps the latency that it had, for
- * `keepMs`; then it is as unknown as at first. None is ever 0 for want of an answer. Where a query of your own gives several values for a node, their mean counts.
+ * The query is `sum by (node) (rate(…_sum[60s])) / sum by (node) (rate(…_count[60s]))`, of successes: a node that fails
+ * fast must not look fast. A node that had no calls, of which that is 0/0, and every node while Prometheus is down,
+ * slow or wrong, keeps the latency that it had, for `keepMs`; then it is as unknown as at first. None is ever 0 for
+ * want of an answer. Where a query of your own gives several values for a node, their mean counts.
  *
  * fyer-rpc calls it `GetServiceLatency`, and `GetLatency` for one node.
  *
@@ -54,26 +66,10 @@ export function promqlLatencies(options: PromqlLatenciesOptions): Observable<Rea
   const { label = preset === 'grpc' ? 'node' : 'instance' } = options;
   requireOption(/^[a-zA-Z_]\w*$/.test(label), 'label', 'letters, digits and _, no digit first', label);
   requireOption(keepMs > 0, 'keepMs', 'above 0', keepMs);
-  const rounds$ = promqlRounds({ ...options, query: options.query ?? latencyQuery(options, preset, label) });
-  return defer(() => {
-    const known = new Map<string, { readonly ms: number; readonly at: number }>();
-    let answered = false;
-    return rounds$.pipe(
-      map((samples) => {
-        const now = scheduler.now();
-        let changed = samples !== undefined;
-        for (const [node, ms] of latenciesOf(samples ?? [], label)) known.set(node, { ms, at: now });
-        for (const [node, { at }] of known) {
-          if (now - at <= keepMs) continue;
-          known.delete(node);
-          changed = true;
-        }
-        answered ||= samples !== undefined;
-        return answered && changed ? new Map([...known].map(([node, { ms }]) => [node, ms])) : undefined;
-      }),
-      filter((latencies) => latencies !== undefined),
-    );
-  });
+  return promqlRounds({ ...options, query: options.query ?? latencyQuery(options, preset, label) }).pipe(
+    map((samples) => samples && latenciesOf(samples, label)),
+    rememberLatencies(keepMs, scheduler),
+  );
 }
 
 function latencyQuery(options: PromqlLatenciesOptions, preset: MetricPreset, label: string): string {

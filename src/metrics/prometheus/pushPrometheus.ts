@@ -1,9 +1,10 @@
 /**
  * The metrics, pushed to a Pushgateway.
  *
- * For programs that Prometheus cannot come to: jobs that are over before it does, processes behind a NAT. Whoever lives long enough
- * to be scraped should be (`servePrometheus`): a Pushgateway is one point that all depend on, it keeps what was pushed for ever, and a process
- * that has died looks as alive as on its last day (https://prometheus.io/docs/practices/pushing/).
+ * For programs that Prometheus cannot come to: jobs that are over before it does, processes behind a NAT. Whoever lives
+ * long enough to be scraped should be (`servePrometheus`): a Pushgateway is one point that all depend on, it keeps what
+ * was pushed for ever, and a process that has died looks as alive as on its last day
+ * (https://prometheus.io/docs/practices/pushing/).
  */
 
 import { hostname } from 'node:os';
@@ -18,15 +19,21 @@ import { Pusher, type PrometheusPusher, type PushEvent } from './pusher.js';
 import { pushPath } from './pushPath.js';
 
 export interface PushPrometheusOptions {
-  /** The Pushgateway, such as `http://127.0.0.1:9091`. A path before `/metrics` may follow; credentials go into `headers`. */
+  /**
+   * The Pushgateway, such as `http://127.0.0.1:9091`. A path before `/metrics` may follow; credentials go into
+   * `headers`.
+   */
   readonly url: string;
   /** The name of the job: the first label of the group. */
   readonly job: string;
-  /** The second label of the group, by which processes of one job are told apart. Default the name of the machine and the process id, `host:17`. */
+  /**
+   * The second label of the group, by which processes of one job are told apart. Default the name of the machine and
+   * the process id, `host:17`.
+   */
   readonly instance?: string;
   /**
-   * The name of that label. Default `instance`; `pusher` when some metric has a label `instance` of its own, as those of the seeds have,
-   * since the Pushgateway overwrites labels of metrics with those of their group.
+   * The name of that label. Default `instance`; `pusher` when some metric has a label `instance` of its own, as those
+   * of the seeds have, since the Pushgateway overwrites labels of metrics with those of their group.
    */
   readonly instanceLabel?: string;
   /** Further labels of the group. Default none. */
@@ -53,8 +60,8 @@ export interface PushPrometheusOptions {
 const longest = 2 ** 31 - 1;
 
 /**
- * Pushes the metrics of a fleet or pool, or those that `prometheusMetrics` keeps, at once and then every `intervalMs`, until `close()`
- * or the end of the client.
+ * Pushes the metrics of a fleet or pool, or those that `prometheusMetrics` keeps, at once and then every `intervalMs`,
+ * until `close()` or the end of the client.
  *
  *     push     p--p--p--x-x--x----p--p     x: fails; again after 1 s, doubling to a minute, or to `intervalMs`
  *
@@ -62,9 +69,9 @@ const longest = 2 ** 31 - 1;
  * await using pusher = pushPrometheus(fleet, { url: 'http://127.0.0.1:9091', job: 'nightly' });
  * ```
  *
- * The group is `/metrics/job/nightly/instance/host%3A17`: the path that fyer-rpc pushes to, and the process behind it, so that one
- * does not overwrite the other. Have Prometheus scrape the Pushgateway with `honor_labels: true`. Failures are told to `onEvent` and tried
- * again; they never reach the program.
+ * The group is `/metrics/job/nightly/instance/host%3A17`: the path that fyer-rpc pushes to, and the process behind it,
+ * so that one does not overwrite the other. Have Prometheus scrape the Pushgateway with `honor_labels: true`. Failures
+ * are told to `onEvent` and tried again; they never reach the program.
  *
  * @throws FleetError `INVALID_OPTION` for a senseless option.
  */

@@ -8,7 +8,6 @@ import {
   from,
   lastValueFrom,
   map,
-  repeat,
   retry,
   Subscription,
   tap,
@@ -22,6 +21,7 @@ import { exponentialBackoff } from '../../core/backoff.js';
 import { FleetError } from '../../core/fleetError.js';
 import { httpExchange, refusalOf, type HttpHeaders } from './httpExchange.js';
 import type { PrometheusMetrics } from './prometheusMetrics.js';
+import { rounds } from './rounds.js';
 
 /** What became of a push. Told apart by `type`. */
 export type PushEvent =
@@ -42,7 +42,10 @@ export interface PrometheusPusher {
   readonly metrics: PrometheusMetrics;
   /** Pushes now. Rejects with a FleetError when that fails. */
   push(): Promise<void>;
-  /** Pushes a last time, or deletes the group, for `closeMs` at most; never rejects. The metrics end, too, if they began here. May be called twice. */
+  /**
+   * Pushes a last time, or deletes the group, for `closeMs` at most; never rejects. The metrics end, too, if they began
+   * here. May be called twice.
+   */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -74,7 +77,6 @@ export class Pusher implements PrometheusPusher {
   private readonly rules: PushRules;
   private readonly release: () => Promise<void>;
   private readonly life = new Subscription();
-  private failures = 0;
   private closing: Promise<void> | undefined;
 
   /** @param release called at the end, with which the metrics end that began here. */
@@ -83,7 +85,10 @@ export class Pusher implements PrometheusPusher {
     this.metrics = metrics;
     this.rules = rules;
     this.release = release;
-    if (rules.intervalMs < Infinity) this.life.add(this.cycle().subscribe());
+    const { intervalMs, random, scheduler } = rules;
+    const failed = (thrown: unknown, retryInMs: number) => void this.failed(thrown, retryInMs);
+    if (intervalMs === Infinity) return;
+    this.life.add(rounds(this.once(), { intervalMs, backoff, random, scheduler, failed }).subscribe());
   }
 
   push(): Promise<void> {
@@ -98,26 +103,6 @@ export class Pusher implements PrometheusPusher {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-
-  /** Never errors, and does not complete. */
-  private cycle(): Observable<void> {
-    const { intervalMs, random, scheduler } = this.rules;
-    let waitMs = intervalMs;
-    return this.once().pipe(
-      tap({
-        complete: () => {
-          this.failures = 0;
-          waitMs = intervalMs;
-        },
-      }),
-      catchError((thrown: unknown) => {
-        waitMs = backoff(++this.failures, random);
-        this.failed(thrown, waitMs);
-        return EMPTY;
-      }),
-      repeat({ delay: () => timer(waitMs, scheduler) }),
-    );
   }
 
   private async end(): Promise<void> {

@@ -1,8 +1,9 @@
 /**
  * Series: one metric with one set of labels, as plain numbers.
  *
- * The classes of prom-client look a series up by its labels with every count, which costs more than the call that is counted. Here
- * whoever counts holds on to its series, and counting is an addition; prom-client sees them when somebody asks for the metrics.
+ * The classes of prom-client look a series up by its labels with every count, which costs more than the call that is
+ * counted. Here whoever counts holds on to its series, and counting is an addition; prom-client sees them when somebody
+ * asks for the metrics.
  */
 
 export type Labels = Readonly<Record<string, string>>;
@@ -13,7 +14,7 @@ export interface Sample {
   readonly value: number;
   /** Where it is not the name of the metric. */
   readonly metricName?: string;
-  /** Further labels, one object for many samples: their text is made once. */
+  /** Further labels, an object that is there each time: their text is made once. */
   readonly sharedLabels?: Labels;
 }
 
@@ -23,6 +24,8 @@ export interface Series {
   /** Begins anew. */
   reset(): void;
 }
+
+const none: Labels = {};
 
 /** One number: of a counter, or of a gauge that is set as things happen. */
 export class Scalar implements Series {
@@ -34,7 +37,7 @@ export class Scalar implements Series {
   }
 
   tell(_: string, samples: Sample[]): void {
-    samples.push({ labels: this.labels, value: this.value });
+    samples.push({ labels: none, value: this.value, sharedLabels: this.labels });
   }
 
   reset(): void {
@@ -91,8 +94,8 @@ export class Histogram implements Series {
       value += counts[i]!;
       samples.push({ labels: bounds.labels[i]!, value, metricName, sharedLabels });
     }
-    samples.push({ labels: {}, value: this.sum, metricName: `${metric}_sum`, sharedLabels });
-    samples.push({ labels: {}, value, metricName: `${metric}_count`, sharedLabels });
+    samples.push({ labels: none, value: this.sum, metricName: `${metric}_sum`, sharedLabels });
+    samples.push({ labels: none, value, metricName: `${metric}_count`, sharedLabels });
   }
 
   reset(): void {

@@ -26,8 +26,8 @@ export interface ServePrometheusOptions {
   /** Default 9464, that of exporters of OpenTelemetry; 0 takes any that is free. */
   readonly port?: number;
   /**
-   * Where to listen. Default `127.0.0.1`: the metrics tell the names of methods and nodes, and nothing protects them. `0.0.0.0` or `::` lets
-   * Prometheus come from elsewhere; see then that only Prometheus can.
+   * Where to listen. Default `127.0.0.1`: the metrics tell the names of methods and nodes, and nothing protects them.
+   * `0.0.0.0` or `::` lets Prometheus come from elsewhere; see then that only Prometheus can.
    */
   readonly host?: string;
   /** Default `/metrics`. */
@@ -41,13 +41,17 @@ export interface PrometheusServer {
   readonly host: string;
   readonly port: number;
   readonly metrics: PrometheusMetrics;
-  /** Stops listening; a request that runs has a second to end. The metrics end, too, if they began here. May be called twice. */
+  /**
+   * Stops listening; a request that runs has a second to end. The metrics end, too, if they began here. May be called
+   * twice.
+   */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
 /**
- * Serves the metrics of a fleet or pool, or those that `prometheusMetrics` keeps, until `close()` or the end of the client.
+ * Serves the metrics of a fleet or pool, or those that `prometheusMetrics` keeps, until `close()` or the end of the
+ * client.
  *
  * ```ts
  * await servePrometheus(fleet, { port: 9464 });                    // http://127.0.0.1:9464/metrics
@@ -57,10 +61,12 @@ export interface PrometheusServer {
  * await pushPrometheus(metrics, { url, job: 'batch' });            // and pushed
  * ```
  *
- * Answers GET and HEAD; in OpenMetrics or the older text format, as Prometheus asks for, and compressed when it may be.
- * Several clients share one server by sharing a registry.
+ * Resolves once it listens; await it, since a port that is taken rejects it. Answers GET and HEAD; in OpenMetrics or
+ * the older text format, as Prometheus asks for, and compressed when it may be. Several clients share one server by
+ * sharing a registry.
  *
- * @throws FleetError `INVALID_OPTION` for a senseless option; `UNAVAILABLE` when the address cannot be listened on, saying why.
+ * @throws FleetError `INVALID_OPTION` for a senseless option; `UNAVAILABLE` when the address cannot be listened on, with
+ * what to do.
  */
 export function servePrometheus(
   fleet: LiveNodes,
@@ -151,7 +157,7 @@ function listen(server: Server, host: string, port: number): Promise<AddressInfo
 
 const remedies: Readonly<Record<string, string>> = {
   EADDRINUSE:
-    'another program, or another client of this one, has the port: choose another port, 0 for any that is free, or share a registry',
+    'another program or client has the port: choose another port, or 0 for any that is free, or share a registry',
   EACCES: 'ports below 1024 are not for everybody: choose a higher port',
   EADDRNOTAVAIL: 'the host is no address of this machine: choose 127.0.0.1, or 0.0.0.0 for all',
   ENOTFOUND: 'the host is not known: choose 127.0.0.1, or 0.0.0.0 for all',

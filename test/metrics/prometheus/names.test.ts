@@ -1,6 +1,9 @@
 /** The names, labels and buckets, written down a second time: gRPC's by its gRFCs, the seeds' by their sources. */
 
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { prometheusMetrics } from '../../../src/metrics/prometheus.js';
+import { root } from '../../support/source.js';
 import { node, scriptedFleet, written, type ScriptedFleet } from './scriptedFleet.js';
 
 const latency =
@@ -210,6 +213,15 @@ describe('the names of the metrics', () => {
     const rows = await rowsOf({ optionalLabels: ['grpc.lb.locality', 'grpc.lb.backend_service'] });
     const labels = rows.find(([name]) => name === 'grpc_client_attempt_duration_seconds')![2];
     expect(labels).toBe('grpc_lb_backend_service grpc_lb_locality grpc_method grpc_status grpc_target');
+  });
+
+  it('stand in the docs of prometheusMetrics, every one of them and no other', async () => {
+    const source = readFileSync(join(root, 'src/metrics/prometheus/prometheusMetrics.ts'), 'utf8');
+    const labels = /_(?:method|status|target|reason)$/;
+    const inDocs = [...source.matchAll(/`((?:grpc|rxfleet|middleware|rpc)_\w+)`/g)].map(([, name]) => name!);
+    const documented = new Set(inDocs.filter((name) => !labels.test(name)));
+    const names = (await rowsOf({ preset: ['grpc', 'seeds'], perNode: true })).map(([name]) => name);
+    expect([...documented].sort()).toEqual([...names].sort());
   });
 
   it('are explained, each in a sentence', async () => {
