@@ -57,6 +57,7 @@ for (const [file, name, prefix] of [
   ['picks.ts', 'pickRows', 'pick'],
   ['nodeSet.ts', 'nodeSetRows', 'node set'],
   ['registrations.ts', 'registrationRows', 'registrations'],
+  ['metrics.ts', 'metricRows', 'metrics'],
 ] as const) {
   if (!flags.only || flags.only.startsWith(prefix) || prefix.startsWith(flags.only)) {
     for (const row of await rowsOf(file, name)) if (wanted(row.name)) report(row);

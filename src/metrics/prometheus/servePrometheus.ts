@@ -58,7 +58,7 @@ export interface PrometheusServer {
  *
  * const metrics = prometheusMetrics(fleet, { preset: ['grpc', 'seeds'] });
  * await servePrometheus(metrics);                                  // the same metrics, served
- * await pushPrometheus(metrics, { url, job: 'batch' });            // and pushed
+ * pushPrometheus(metrics, { url, job: 'batch' });                  // and pushed
  * ```
  *
  * Resolves once it listens; await it, since a port that is taken rejects it. Answers GET and HEAD; in OpenMetrics or
