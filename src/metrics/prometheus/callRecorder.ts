@@ -10,13 +10,15 @@ import type { MetricScope } from './metricScope.js';
 import { MethodTable } from './methodTable.js';
 import type { NodeLabels } from './nodeLabels.js';
 import type { EventHandlers, Recorder } from './recorder.js';
-import type { Histogram, Scalar } from './series.js';
+import type { Histogram, Labels, Scalar } from './series.js';
 
 /** The attempts of one method that ended in one way. */
 interface EndedAttempts {
+  readonly labels: Labels;
   readonly duration: Histogram;
-  readonly sent: Histogram;
-  readonly received: Histogram;
+  /** Made when a transport first tells of a size. */
+  sent: Histogram | undefined;
+  received: Histogram | undefined;
 }
 
 /** The series of one method; those of its ends are made when one is seen. */
@@ -98,8 +100,11 @@ export class CallRecorder implements Recorder {
     const ended = this.endedAttempts(this.methods.of(call.name), statusOf(outcome), node);
     const waitedMs = this.detours.size === 0 ? 0 : (this.detours.get(call)?.waits.get(attempt) ?? 0);
     ended.duration.observe((outcome.latencyMs + waitedMs) / 1_000);
-    if (sentBytes !== undefined) ended.sent.observe(sentBytes);
-    if (receivedBytes !== undefined) ended.received.observe(receivedBytes);
+    const { labels } = ended;
+    if (sentBytes !== undefined) (ended.sent ??= this.metrics.sent.histogram(labels)).observe(sentBytes);
+    if (receivedBytes !== undefined) {
+      (ended.received ??= this.metrics.received.histogram(labels)).observe(receivedBytes);
+    }
   }
 
   private retryScheduled({ call, reason, at }: RetryScheduled): void {
@@ -148,11 +153,7 @@ export class CallRecorder implements Recorder {
     let ended = attempts.get(key);
     if (ended === undefined) {
       const labels = { grpc_method, grpc_status: status, ...nodeLabels.of(node) };
-      ended = {
-        duration: this.metrics.attempts.histogram(labels),
-        sent: this.metrics.sent.histogram(labels),
-        received: this.metrics.received.histogram(labels),
-      };
+      ended = { labels, duration: this.metrics.attempts.histogram(labels), sent: undefined, received: undefined };
       attempts.set(key, ended);
     }
     return ended;

@@ -35,15 +35,11 @@ const maxBytes = 32 * 2 ** 20;
 export function requireHttpUrl(url: string): string {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   const http = parsed?.protocol === 'http:' || parsed?.protocol === 'https:';
-  // What holds a password is not repeated.
-  const plain = !parsed?.username && !parsed?.password;
-  requireOption(plain, 'url', 'without a user: give headers instead', '…');
-  requireOption(
-    http && !parsed!.search && !parsed!.hash,
-    'url',
-    'http://host:port or https://host:port, a path at most',
-    url,
-  );
+  // What may hold a password is not repeated.
+  const shown = String(url).includes('@') ? '…' : url;
+  requireOption(!parsed?.username && !parsed?.password, 'url', 'without a user: give headers instead', shown);
+  const bare = http && !parsed!.search && !parsed!.hash;
+  requireOption(bare, 'url', 'http://host:port or https://host:port, a path at most', shown);
   return parsed!.href.replace(/\/+$/, '');
 }
 

@@ -160,10 +160,11 @@ function sampleOf(labels: Readonly<Record<string, string>>, pair: unknown): Prom
   return { labels, value: numberOf(text), at: Number(seconds) * 1_000 };
 }
 
-/** As Prometheus writes them: infinities are `+Inf` and `-Inf`. */
+/** As Prometheus writes them, infinities as `+Inf` and `-Inf`; whatever else is no number is none, and not 0. */
 function numberOf(text: unknown): number {
-  if (text === '+Inf' || text === 'Inf') return Infinity;
-  return text === '-Inf' ? -Infinity : Number(text);
+  if (text === '+Inf') return Infinity;
+  if (text === '-Inf') return -Infinity;
+  return typeof text === 'string' && text.trim() !== '' ? Number(text) : NaN;
 }
 
 function parsed(text: string): Answer | undefined {

@@ -218,6 +218,17 @@ describe('promqlLatencies', () => {
     expect(seen[0]).toEqual({ d: 100 });
   });
 
+  it('takes no nonsense for 0', async () => {
+    const values: unknown[] = [[1, ''], [1, null], [1, 5], [1], [], null, 'x', {}, [1, 'abc'], [1, ' ']];
+    const result = values.map((value, i) => ({ metric: { node: `n-${i}` }, value }));
+    answers = [
+      says({ status: 'success', data: { resultType: 'vector', result: [...result, null, { value: [1, '1'] }] } }),
+    ];
+    const { seen } = latencies();
+    await until('there is an answer', () => seen.length > 0);
+    expect(seen[0]).toEqual({});
+  });
+
   it('says that nothing is known when Prometheus knows nothing', async () => {
     answers = [vector()];
     const { seen } = latencies();

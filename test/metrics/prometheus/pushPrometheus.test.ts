@@ -247,6 +247,8 @@ describe('pushPrometheus', () => {
       ['url', { url: 'ftp://x' }],
       ['url', { url: 'http://x/?a=b' }],
       ['url', { url: 'http://user:secret@x' }],
+      ['url', { url: 'user:secret@x' }],
+      ['url', { url: undefined as never }],
       ['job', { job: '' }],
       ['instance', { instance: '' }],
       ['instanceLabel', { instanceLabel: 'a-b' }],
