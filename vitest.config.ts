@@ -13,7 +13,7 @@ export default defineConfig({
     alias: [
       { find: /^rxfleet$/, replacement: source('index.ts') },
       { find: /^rxfleet\/(lumen|aio|auth|config|registration|testing)$/, replacement: source('$1/index.ts') },
-      { find: /^rxfleet\/(transport|discovery|registration)\/(.+)$/, replacement: source('$1/$2.ts') },
+      { find: /^rxfleet\/(transport|discovery|registration|metrics)\/(.+)$/, replacement: source('$1/$2.ts') },
     ],
   },
   test: {

@@ -21,6 +21,7 @@ const heavy: Readonly<Record<string, readonly string[]>> = {
   'smol-toml': ['discovery/file/parseDocument.ts'],
   ws: ['discovery/broker/brokerSocket.ts'],
   'dns-packet': ['discovery/dns/message.ts'],
+  'prom-client': ['metrics/prometheus/registry.ts'],
   commander: ['cli/main.ts'],
 };
 
@@ -66,6 +67,8 @@ const subscribers: Readonly<Record<string, readonly string[]>> = {
     'discovery/mdns/group.ts',
     'lumen/balancerStats.ts',
     'lumen/createLumenClient.ts',
+    'metrics/prometheus/prometheusMetrics.ts',
+    'metrics/prometheus/pusher.ts',
     'nodes/nodeDirectory.ts',
     'registration/aio/heartbeats.ts',
     'registration/etcd/keepAlives.ts',
@@ -122,6 +125,7 @@ const provenBy: Readonly<Record<string, readonly string[]>> = {
     'testing/testTransport/recordedCall.ts',
     'testing/testTransport/testNode.ts',
     'testing/testTransport/until.ts',
+    'transport/tooLong.ts',
     'testing/testTransport/world.ts',
     'transport/authorityOf.ts',
     'transport/dialFailure.ts',

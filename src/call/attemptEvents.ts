@@ -7,6 +7,7 @@ import type { Node } from '../core/node.js';
 import type { Outcome } from '../core/nodeStats.js';
 import type { CallInfo } from './call.js';
 import type { AttemptReason } from './callEvent.js';
+import { DecisionEvent } from './decisionEvent.js';
 import type { PipelinePorts } from './pipelinePorts.js';
 
 /** What of an attempt is told. */
@@ -33,16 +34,22 @@ function decisionMade(
   node: Node | undefined,
   pick: Pick | NoPick,
 ): void {
-  events.next({ type: 'decision', at: now(), call, ...decisionOf(number, node, pick) });
+  events.next(new DecisionEvent(now(), call, number, node, pick));
 }
 
 /** @param waitedSince when it began to wait for a node; 0 when it did not. */
 function started({ events, now }: Ports, attempt: Teller, node: Node, waitedSince: number): void {
   const { call, number, reason } = attempt;
   const at = now();
+  // Literals without a spread, which would cost more than all else here.
   events.next({
     type: 'attemptStarted',
-    ...{ at, call, attempt: number, node, reason, waitedMs: waitedSince === 0 ? 0 : at - waitedSince },
+    at,
+    call,
+    attempt: number,
+    node,
+    reason,
+    waitedMs: waitedSince === 0 ? 0 : at - waitedSince,
     addHeader: (name, value) => (attempt.metadata = { ...attempt.metadata, [name]: value }),
   });
 }
@@ -59,9 +66,21 @@ function ended(
     readonly wire: CallStatus | undefined;
   },
 ): void {
-  const { wire, ...rest } = end;
-  const { sentBytes, receivedBytes } = wire ?? {};
-  events.next({ type: 'attemptEnded', at: now(), call, attempt: number, reason, ...rest, sentBytes, receivedBytes });
+  const { wire } = end;
+  events.next({
+    type: 'attemptEnded',
+    at: now(),
+    call,
+    attempt: number,
+    node: end.node,
+    reason,
+    outcome: end.outcome,
+    outrun: end.outrun,
+    messages: end.messages,
+    message: end.message,
+    sentBytes: wire?.sentBytes,
+    receivedBytes: wire?.receivedBytes,
+  });
 }
 
 export const attemptEvents = { decisionMade, started, ended };

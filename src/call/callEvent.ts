@@ -49,7 +49,10 @@ export interface CallEnded extends OfCall {
 /** Why there is another attempt. `transparent`: the one before never reached its node. */
 export type AttemptReason = 'first' | 'retry' | 'transparent' | 'hedge' | 'resume';
 
-/** A node was asked for, or nobody was there. */
+/**
+ * A node was asked for, or nobody was there. The account of it (`strategy`, `candidates`, `leftOut`) is made when it is first
+ * read, so that who listens for other things does not pay for it.
+ */
 export interface DecisionMade extends OfCall, Decision {
   readonly type: 'decision';
   readonly chosen: Node | undefined;

@@ -4,25 +4,11 @@ import type { DescMethod, MessageShape } from '@bufbuild/protobuf';
 import type { ConnectError, Transport } from '@connectrpc/connect';
 import type { Observable } from 'rxjs';
 import { toAsyncIterable } from '../call/toAsyncIterable.js';
-import { grpcStatusNames, type FleetErrorCode } from '../core/errorCodes.js';
+import { grpcStatusNames, grpcStatusOf } from '../core/errorCodes.js';
 import { FleetError } from '../core/fleetError.js';
 import type { Metadata, MetadataValue } from '../core/metadata.js';
 import { methodOf } from '../core/method.js';
 import type { Caller, CallSpec } from './callSpec.js';
-
-/** The client's own codes as the nearest of gRPC's, which are all that a `ConnectError` knows. */
-const nearest: Partial<Record<FleetErrorCode, (typeof grpcStatusNames)[number]>> = {
-  NO_NODES: 'UNAVAILABLE',
-  NO_NODE_FOR_TASK: 'UNIMPLEMENTED',
-  CIRCUIT_OPEN: 'UNAVAILABLE',
-  RATE_LIMITED: 'RESOURCE_EXHAUSTED',
-  CONCURRENCY_LIMITED: 'RESOURCE_EXHAUSTED',
-  BAD_RESPONSE: 'INTERNAL',
-  BAD_SCHEMA: 'INTERNAL',
-  INVALID_OPTION: 'INVALID_ARGUMENT',
-  DISCOVERY_FAILED: 'UNAVAILABLE',
-  CLOSED: 'CANCELLED',
-};
 
 /**
  * A Connect `Transport` over a fleet. Deadline, headers, trailers and cancellation pass through; errors are
@@ -127,8 +113,7 @@ async function connectError(thrown: unknown, signal: AbortSignal | undefined, tr
   const { ConnectError: Known, Code } = await import('@connectrpc/connect');
   if (signal?.aborted) return Known.from(signal.reason, Code.Canceled);
   const error = FleetError.from(thrown);
-  const name = nearest[error.code] ?? error.code;
-  const code = grpcStatusNames.indexOf(name as (typeof grpcStatusNames)[number]);
+  const code = grpcStatusNames.indexOf(grpcStatusOf(error.code));
   return new Known(error.message, code > 0 ? code : Code.Unknown, trailer, undefined, error);
 }
 

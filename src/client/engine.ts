@@ -193,6 +193,7 @@ export function createEngine<C extends Connection, T>(
   const endings$ = events.pipe(filter(({ type }) => type === 'callEnded'));
 
   return {
+    service,
     nodes$,
     changes$: directory.changes$,
     node$: (id) => directory.node$(id),

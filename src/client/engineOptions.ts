@@ -72,6 +72,8 @@ export interface EngineOptions<C> {
 
 /** What both a fleet and a pool let their users see. */
 export interface LiveNodes {
+  /** The name under which discovery looks for the nodes; `''` when none was given. Tells several clients apart. */
+  readonly service: string;
   /** The world now, then each change; starts empty and `stale` until discovery has spoken. */
   readonly nodes$: BehaviorSubject<NodeSet>;
   /** What each new snapshot changed. */

@@ -6,7 +6,7 @@ import { activeHealth } from '../health/activeHealth.js';
 import { grpcHealth } from '../health/grpcHealth.js';
 import { JsonFields } from './serviceConfig/jsonFields.js';
 import { loadBalancingOf } from './serviceConfig/loadBalancingOf.js';
-import { methodsOf } from './serviceConfig/methodConfig.js';
+import { methodsOf } from './serviceConfig/methodsOf.js';
 
 /** What a service config says of a fleet. */
 export type ServiceConfigOptions = Pick<

@@ -112,3 +112,22 @@ export const grpcStatusNames = [
 
 /** The outcome of a call on the wire: `OK` or one of gRPC's error names. */
 export type StatusName = (typeof grpcStatusNames)[number];
+
+/** The client's own codes as the nearest of gRPC's. */
+const nearest: Partial<Record<FleetErrorCode | 'OK', StatusName>> = {
+  NO_NODES: 'UNAVAILABLE',
+  NO_NODE_FOR_TASK: 'UNIMPLEMENTED',
+  CIRCUIT_OPEN: 'UNAVAILABLE',
+  RATE_LIMITED: 'RESOURCE_EXHAUSTED',
+  CONCURRENCY_LIMITED: 'RESOURCE_EXHAUSTED',
+  BAD_RESPONSE: 'INTERNAL',
+  BAD_SCHEMA: 'INTERNAL',
+  INVALID_OPTION: 'INVALID_ARGUMENT',
+  DISCOVERY_FAILED: 'UNAVAILABLE',
+  CLOSED: 'CANCELLED',
+};
+
+/** A code for those who know only gRPC's: itself if it is one, else the nearest. */
+export function grpcStatusOf(code: FleetErrorCode | 'OK'): StatusName {
+  return nearest[code] ?? (code as StatusName);
+}

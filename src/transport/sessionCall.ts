@@ -1,16 +1,5 @@
-/** What calls on sessions have in common, whatever runs them. */
-
-import type { StatusName } from '../core/errorCodes.js';
-
 /** What a session knows of a call that runs on it. */
 export interface SessionCall {
   /** The channel goes away under the call. */
   abandon(): void;
-}
-
-/** The status of a call with a message over its limit. */
-export function tooLong(path: string, way: 'sent' | 'received', bytes: number, limit: number): [StatusName, string] {
-  const [what, options] =
-    way === 'sent' ? ['a request', 'maxRequestBytes and maxSendBytes'] : ['an answer', 'maxResponseBytes'];
-  return ['RESOURCE_EXHAUSTED', `${what} of ${path} has ${bytes} bytes, more than the ${limit} of ${options} allow`];
 }

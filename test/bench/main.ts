@@ -10,6 +10,7 @@ import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { callRows } from './calls.js';
 import type { Effort, Row } from './measure.js';
+import { metricRows } from './metrics.js';
 import { nodeSetRows } from './nodeSet.js';
 import { pickRows } from './picks.js';
 import { pipelineRows } from './pipeline.js';
@@ -47,6 +48,7 @@ const others: Readonly<Record<string, (quick: boolean) => Iterable<Row> | Promis
   pick: pickRows,
   'node set': nodeSetRows,
   registrations: registrationRows,
+  metrics: metricRows,
 };
 
 const wanted = (name: string) => name.includes(flags.only);

@@ -1,5 +1,5 @@
 import { status } from '@grpc/grpc-js';
-import { errorCodes, grpcStatusNames } from '../../src/core/errorCodes.js';
+import { errorCodes, grpcStatusNames, grpcStatusOf, type FleetErrorCode } from '../../src/core/errorCodes.js';
 
 describe('errorCodes', () => {
   it('has every status of gRPC under its name and number', () => {
@@ -24,5 +24,13 @@ describe('errorCodes', () => {
     const retryable = Object.entries(errorCodes).filter(([, entry]) => entry.retryable);
     expect(retryable.map(([code]) => code)).toEqual(['UNAVAILABLE']);
     for (const [code, { blame }] of retryable) expect(['node', 'network'], code).toContain(blame);
+  });
+
+  it('has a status of gRPC for each, so that who knows only those still learns something', () => {
+    for (const code of Object.keys(errorCodes) as FleetErrorCode[]) {
+      expect(grpcStatusNames, code).toContain(grpcStatusOf(code));
+      expect(grpcStatusOf(code), code).not.toBe('OK');
+    }
+    for (const name of grpcStatusNames) expect(grpcStatusOf(name)).toBe(name);
   });
 });

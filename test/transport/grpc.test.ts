@@ -81,6 +81,12 @@ describe('grpcTransport', () => {
     expect(call.messages.map(({ text }) => text)).toEqual(texts);
   });
 
+  it('tells how many bytes of requests went over the wire, for the metrics', async () => {
+    // A tag, a length and three bytes each.
+    expect((await run(sayHello, [{ name: 'Ada' }])).status.sentBytes).toBe(5);
+    expect((await run(chat, [{ text: 'one' }, { text: 'two' }])).status.sentBytes).toBe(10);
+  });
+
   it('a node on IPv6 is reached', async () => {
     const server = http2.createServer();
     server.listen(0, '::1');

@@ -4,7 +4,8 @@ import type { ActiveCall, CallContext, CallSink } from '../../core/channel.js';
 import type { StatusName } from '../../core/errorCodes.js';
 import { emptyMetadata } from '../../core/metadata.js';
 import type { Method } from '../../core/method.js';
-import { tooLong, type SessionCall } from '../sessionCall.js';
+import type { SessionCall } from '../sessionCall.js';
+import { tooLong } from '../tooLong.js';
 import { scheme } from './endpointResolver.js';
 import { grpcFailure } from './grpcFailure.js';
 import { GrpcJsStatus, type GrpcJsChannel, type GrpcJsMetadata, type StatusObject } from './grpcJs.js';
@@ -32,7 +33,7 @@ export class GrpcCall<I, O> implements ActiveCall<I>, SessionCall {
   private waiting: Buffer[] | undefined;
   private waitingBytes = 0;
   private full = false;
-  // Of messages, as they are before compression.
+  // Of messages, as they are before compression; how long an answer was on the wire grpc-js does not tell.
   private sentBytes = 0;
   private receivedBytes = 0;
   private readonly maxSendBytes: number;
