@@ -27,7 +27,7 @@ const heavy: Readonly<Record<string, readonly string[]>> = {
 /** Who owns a subscription, by what ends it. Everyone else returns Observables. `cli/` and `testing/` are programs. */
 const subscribers: Readonly<Record<string, readonly string[]>> = {
   'an operator written from scratch: unsubscribing from it ends what it subscribed to': [
-    'balancer/splitByWeight.ts',
+    'balancer/grouped.ts',
     'call/attemptRun.ts',
     'call/callSurface.ts',
     'call/consume.ts',
