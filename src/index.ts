@@ -93,6 +93,10 @@ export { consistentHash } from './balancer/consistentHash.js';
 export type { ConsistentHashOptions } from './balancer/consistentHash.js';
 export { splitByWeight } from './balancer/splitByWeight.js';
 export type { SplitByWeightOptions } from './balancer/splitByWeight.js';
+export { zoneAware } from './balancer/zoneAware.js';
+export type { ZoneAwareOptions } from './balancer/zoneAware.js';
+export { priorityFailover } from './balancer/priorityFailover.js';
+export type { PriorityFailoverOptions } from './balancer/priorityFailover.js';
 export { pickerOf } from './balancer/pickerOf.js';
 export type {
   Balancer,
