@@ -42,6 +42,7 @@ import type { HealthTarget, NodeHealth } from '../health/healthCheck.js';
 import { healthOf } from '../health/healthOf.js';
 import { panic } from '../health/panic.js';
 import { slowStart } from '../health/slowStart.js';
+import { watchLoad } from '../health/watchLoad.js';
 import { createNodeDirectory } from '../nodes/nodeDirectory.js';
 import { channelPool } from '../transport/channelPool.js';
 import { checkCallOptions, type EngineCall, type EngineOptions, type LiveNodes } from './engineOptions.js';
@@ -65,11 +66,13 @@ export interface EngineKind<C extends Connection> {
   readonly health?: ((target: HealthTarget<C>) => Observable<NodeHealth>) | undefined;
   /** What trailers say of the load of their node. */
   readonly loadOf?: ((trailers: Metadata) => LoadReport | undefined) | undefined;
+  /** What it reports of its load beside the calls. */
+  readonly loadReports?: ((target: HealthTarget<C>) => Observable<LoadReport>) | undefined;
 }
 
 export function createEngine<C extends Connection>(
   options: EngineOptions<C>,
-  { open, health, loadOf = () => undefined }: EngineKind<C>,
+  { open, health, loadOf = () => undefined, loadReports }: EngineKind<C>,
 ): Engine<C> {
   const { scheduler = asyncScheduler, random = Math.random, service = '', namespace } = options;
   const { calls = {}, use = [], balancer = roundRobin(), onDiscoveryEvent } = options;
@@ -119,6 +122,9 @@ export function createEngine<C extends Connection>(
     ),
   );
   life.add(watchHealth());
+  if (loadReports) {
+    life.add(watchLoad(nodes$, targetOf, loadReports, clock).subscribe({ error: () => undefined }));
+  }
   const ejecting = { outcomes$, nodes$, nodes, events, scheduler, random, ...annotations };
   life.add(
     ejections(options.eject ?? [], options.ejectionBudget ?? {}, ejecting).subscribe({ error: () => undefined }),
@@ -159,12 +165,13 @@ export function createEngine<C extends Connection>(
     return warm.pipe(share({ connector: () => new ReplaySubject(1) }));
   }
 
+  function targetOf(node: Node): HealthTarget<C> | undefined {
+    const channel = connections.get(node.id);
+    return channel && { node, channel };
+  }
+
   function watchHealth(): Subscription {
     if (!health) return Subscription.EMPTY;
-    const targetOf = (node: Node): HealthTarget<C> | undefined => {
-      const channel = connections.get(node.id);
-      return channel && { node, channel };
-    };
     return healthOf(nodes$, targetOf, health).subscribe({
       next: ({ id, health: found, reason }) => directory.annotate(id, { health: found, healthReason: reason }),
       error: () => undefined,
