@@ -30,6 +30,10 @@ testBalancer((chance) => weightedRoundRobin({ random: chance }), {
   spread: true,
   weighted: true,
 });
+testBalancer((chance) => weightedRoundRobin({ loadReports: true, random: chance }), {
+  name: 'weightedRoundRobin by load reports',
+  spread: true,
+});
 testBalancer((chance) => weightedRandom({ random: chance }), { name: 'weightedRandom', spread: true, weighted: true });
 testBalancer((chance) => consistentHash({ random: chance }), {
   name: 'consistentHash',

@@ -13,6 +13,7 @@ import { splitByWeight } from '../../src/balancer/splitByWeight.js';
 import { weightedRandom } from '../../src/balancer/weightedRandom.js';
 import { weightedRoundRobin } from '../../src/balancer/weightedRoundRobin.js';
 import { zoneAware } from '../../src/balancer/zoneAware.js';
+import type { LoadReport } from '../../src/core/loadReport.js';
 import { createNode } from '../../src/core/node.js';
 import { NodeSet } from '../../src/core/nodeSet.js';
 import type { Row } from './measure.js';
@@ -26,6 +27,7 @@ const balancers: Readonly<Record<string, () => Balancer>> = {
   leastLoaded,
   powerOfTwo,
   weightedRoundRobin,
+  loadReports: () => weightedRoundRobin({ loadReports: { blackoutPeriodMs: 0 } }),
   weightedRandom,
   consistentHash,
   splitByWeight: () => splitByWeight({ stable: 90, canary: 10 }),
@@ -36,6 +38,12 @@ const balancers: Readonly<Record<string, () => Balancer>> = {
 };
 const contexts: readonly PickContext[] = Array.from({ length: 4_096 }, (_, i) => ({ key: `user-${i * 7_919}` }));
 const outcome = { status: 'ok', latencyMs: 1 } as const;
+
+/** What a node reports: some are twice as busy as others. */
+const reportOf = (i: number): LoadReport => ({
+  ...{ cpuUtilization: 0.4 + ((i * 37) % 400) / 1_000, memoryUtilization: 0, applicationUtilization: 0 },
+  ...{ requestsPerSecond: 500 + ((i * 61) % 300), errorsPerSecond: 0, utilization: {}, requestCost: {}, named: {} },
+});
 
 function pickerFor(balancer: Balancer, size: number): Picker {
   const set = NodeSet.of(
@@ -48,6 +56,7 @@ function pickerFor(balancer: Balancer, size: number): Picker {
       }),
     ),
   );
+  set.nodes.forEach(({ stats }, i) => stats.reported(reportOf(i), performance.now()));
   let picker: Picker | undefined;
   of(set)
     .pipe(balancer)
