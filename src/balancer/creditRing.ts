@@ -26,15 +26,19 @@ export class CreditRing {
 
   /** Whose turn it is; there must be somebody. */
   take(): number {
-    const { weights, credits, turn } = this;
-    const size = weights.length;
     for (;;) {
-      const { next } = this;
-      this.next = next + 1 === size ? 0 : next + 1;
-      const credit = credits[next]! + weights[next]!;
-      credits[next] = credit < turn ? credit : credit - turn;
-      if (credit >= turn) return next;
+      const index = this.visit();
+      if (index >= 0) return index;
     }
+  }
+
+  /** Visits the next: its index when it takes a turn, else -1. Its weight may have changed, up to a turn. */
+  visit(): number {
+    const { weights, credits, turn, next } = this;
+    this.next = next + 1 === weights.length ? 0 : next + 1;
+    const credit = credits[next]! + weights[next]!;
+    credits[next] = credit < turn ? credit : credit - turn;
+    return credit < turn ? -1 : next;
   }
 
   /** What part of a turn one has. */

@@ -11,6 +11,7 @@ import { weightedRandom } from '../../src/balancer/weightedRandom.js';
 import { weightedRoundRobin } from '../../src/balancer/weightedRoundRobin.js';
 import { zoneAware } from '../../src/balancer/zoneAware.js';
 import type { Node } from '../../src/core/node.js';
+import { taskAware } from '../../src/lumen/taskAware.js';
 import { testBalancer } from '../../src/testing/testBalancer.js';
 
 const nearest =
@@ -61,5 +62,11 @@ testBalancer((chance) => priorityFailover({ ...calm, priorityOf: evenOrOdd, rand
 testBalancer((chance) => priorityFailover({ ...calm, balancer: consistentHash({ random: chance }), random: chance }), {
   name: 'priorityFailover over consistentHash',
   keyed: true,
+});
+testBalancer(() => taskAware(), { name: 'taskAware by turns', spread: true, weighted: true });
+testBalancer((chance) => taskAware({ pick: 'random', random: chance }), {
+  name: 'taskAware by chance',
+  spread: true,
+  weighted: true,
 });
 testBalancer(() => nearest('eu-1'), { name: 'a custom balancer' });

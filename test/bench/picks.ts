@@ -16,6 +16,7 @@ import { zoneAware } from '../../src/balancer/zoneAware.js';
 import type { LoadReport } from '../../src/core/loadReport.js';
 import { createNode } from '../../src/core/node.js';
 import { NodeSet } from '../../src/core/nodeSet.js';
+import { taskAware } from '../../src/lumen/taskAware.js';
 import type { Row } from './measure.js';
 
 const zones = [0, 1, 2, 3, 0, 1, 2, 3, 1, 2, 3, 3];
@@ -35,6 +36,7 @@ const balancers: Readonly<Record<string, () => Balancer>> = {
   zoneAware: () => zoneAware({ zone: 'z0', clients: { z0: 3, z1: 3, z2: 3, z3: 3 } }),
   // As if half of the first priority were down: 30 % of the calls leave it.
   priorityFailover: () => priorityFailover({ overprovisioningFactor: 0.7 }),
+  taskAware,
 };
 const contexts: readonly PickContext[] = Array.from({ length: 4_096 }, (_, i) => ({ key: `user-${i * 7_919}` }));
 const outcome = { status: 'ok', latencyMs: 1 } as const;
