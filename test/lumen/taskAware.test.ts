@@ -1,12 +1,17 @@
 import fc from 'fast-check';
-import { BehaviorSubject, of } from 'rxjs';
+import { BehaviorSubject, lastValueFrom, of } from 'rxjs';
 import type { Picker } from '../../src/balancer/picker.js';
+import type { DecisionMade } from '../../src/call/callEvent.js';
 import type { Capability } from '../../src/core/capability.js';
 import { FleetError } from '../../src/core/fleetError.js';
 import { createNode, updateNode, type Node, type NodeInit } from '../../src/core/node.js';
 import { NodeSet } from '../../src/core/nodeSet.js';
+import { staticNodes } from '../../src/discovery/staticNodes.js';
+import { createLumenClient } from '../../src/lumen/createLumenClient.js';
 import { taskAware, taskScore, type TaskAwareOptions } from '../../src/lumen/taskAware.js';
 import { taskRequirement } from '../../src/lumen/taskRequirement.js';
+import { startLumenNode } from '../../src/testing/lumenNode.js';
+import { embedText } from '../../src/testing/lumenNode/tasks/embedText.js';
 import { seededRandom } from '../../src/testing/seededRandom.js';
 
 const capability = (tasks: readonly string[], more: Partial<Capability> = {}): Capability => ({
@@ -216,5 +221,27 @@ describe('taskAware', () => {
   it('refuses another way to pick', () => {
     expect(() => taskAware({ pick: 'best' as never })).toThrow(FleetError);
     expect(() => taskAware({ pick: 'best' as never })).toThrow(/pick/);
+  });
+
+  it('weighs real nodes by what they say of themselves', async () => {
+    const services = (runtime: string) => [
+      { name: 'siglip', models: ['m'], tasks: [embedText()], runtime, precisions: ['fp16'] },
+    ];
+    await using gpu = await startLumenNode({ name: 'gpu', services: services('onnxrt-cuda'), maxConcurrency: 20 });
+    await using cpu = await startLumenNode({ name: 'cpu', services: services('onnxrt-cpu'), maxConcurrency: 1 });
+    await using lumen = createLumenClient({
+      discovery: staticNodes([gpu, cpu].map(({ name, address }) => ({ id: name, address }))),
+      balancer: taskAware(),
+    });
+    await vi.waitFor(() =>
+      expect(lumen.nodes$.value.nodes.map(({ compatibility }) => compatibility)).toEqual(['compatible', 'compatible']),
+    );
+    const decided: DecisionMade[] = [];
+    lumen.fleet.decisions$.subscribe((decision) => decided.push(decision));
+    for (let i = 0; i < 75; i++) await lastValueFrom(lumen.embedText('a red bicycle'));
+    const { candidates } = decided.at(-1)!;
+    expect(Object.fromEntries(candidates.map(({ node: id, score }) => [id, score]))).toEqual({ gpu: 43.5, cpu: 33.6 });
+    expect(Math.abs(gpu.answered - (75 * 43.5) / 77.1)).toBeLessThan(2);
+    expect(gpu.answered + cpu.answered).toBe(75);
   });
 });
