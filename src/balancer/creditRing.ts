@@ -1,10 +1,10 @@
 /**
  * Turns by weights in one round after another, in which who is light is passed over.
  *
- * Each visit adds the weight of the visited to its credit; who has enough for a turn, which is the greatest weight, pays it and
- * takes the turn. So shares are exact whatever the weights, a turn costs about the greatest weight over the mean in
- * visits, and what is remembered belongs to each by itself: it stays right when the weights of all others change. The
- * idea of gRPC's static stride scheduler, which reckons from a counter instead of remembering.
+ * Each visit adds the weight of the visited to its credit; who has enough for a turn, which is the greatest weight,
+ * pays it and takes the turn. So shares are exact whatever the weights, a turn costs about the greatest weight over the
+ * mean in visits, and what is remembered belongs to each by itself: it stays right when the weights of all others
+ * change. The idea of gRPC's static stride scheduler, which reckons from a counter instead of remembering.
  */
 export class CreditRing {
   readonly weights: Float64Array;

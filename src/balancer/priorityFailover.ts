@@ -1,10 +1,10 @@
 /**
  * Priorities: near nodes first, far ones as far as the near ones cannot bear it.
  *
- * To fail over at once when the last near node is gone is too late: by then the few that were left have broken under the
- * load of all. So the far nodes take a little as soon as too many near ones are down, and more with each. It needs far
- * nodes that can bear what the near ones cannot; where two far nodes stand behind ten near ones, take `activePriority()`,
- * which uses one priority at a time.
+ * To fail over at once when the last near node is gone is too late: by then the few that were left have broken under
+ * the load of all. So the far nodes take a little as soon as too many near ones are down, and more with each. It needs
+ * far nodes that can bear what the near ones cannot; where two far nodes stand behind ten near ones, take
+ * `activePriority()`, which uses one priority at a time.
  *
  * Rules and numbers of Envoy's priority levels and panic thresholds:
  * https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/load_balancing/priority
@@ -52,17 +52,17 @@ export interface PriorityFailoverOptions {
  *     picked     -w-x---w-y--|     70 % of the keys stay with 0, 30 % go to 1
  *
  * Equal keys draw the same priority while the healths stand, and those that move come back. A call that the drawn
- * priority cannot take, or has failed on all of its nodes, goes to the others in their order; `why` names both. In panic
- * nodes are taken that do not serve or were taken out, but none that cannot be reached. Leave the client's own `panic`
- * off with it: it would show all of them as healthy before they are counted.
+ * priority cannot take, or has failed on all of its nodes, goes to the others in their order; `why` names both. In
+ * panic nodes are taken that do not serve or were taken out, but none that cannot be reached. Leave the client's own
+ * `panic` off with it: it would show all of them as healthy before they are counted.
  *
  * ```ts
- * createFleet({ discovery: xds({ allPriorities: true }), balancer: priorityFailover({ balancer: leastLoaded() }), … });
+ * createFleet({ discovery: xds({ allPriorities: true }), balancer: priorityFailover(), … });
  * ```
  *
- * Envoy name: `priority`. Envoy rounds the shares to hundredths; here they are exact. Nodes that are being dialled count on neither
- * side, so calls go to the next priority while all of a better one are: gRPC's `priority_experimental` (gRFC A56) waits up
- * to 10 s for it, and uses one priority at a time.
+ * Envoy name: priority levels. Envoy rounds the shares to hundredths; here they are exact. Nodes that are being dialled
+ * count on neither side, so calls go to the next priority while all of a better one are: gRPC's `priority_experimental`
+ * (gRFC A56) waits up to 10 s for it, and uses one priority at a time.
  *
  * @throws FleetError `INVALID_OPTION` for a factor or a threshold that makes no sense.
  */

@@ -16,11 +16,14 @@ import { ReportedRotation } from './weightedRoundRobin/reportedRotation.js';
 /** How load reports become weights. The names and defaults are those of gRFC A58. */
 export interface LoadReportWeights {
   /**
-   * For how long a node must have been reporting before its weight counts, in milliseconds: from its first report on, after it became
-   * ready, and after its weight expired. Default 10,000; 0: at once. gRPC: `blackout_period`.
+   * For how long a node must have been reporting before its weight counts, in milliseconds: from its first report on,
+   * after it became ready, and after its weight expired. Default 10,000; 0: at once. gRPC: `blackout_period`.
    */
   readonly blackoutPeriodMs?: number;
-  /** For how long a weight counts without a new report, in milliseconds. Default 180,000. gRPC: `weight_expiration_period`. */
+  /**
+   * For how long a weight counts without a new report, in milliseconds. Default 180,000. gRPC:
+   * `weight_expiration_period`.
+   */
   readonly weightExpirationMs?: number;
   /** How often reports are looked at, in milliseconds, at least 100. Default 1,000. gRPC: `weight_update_period`. */
   readonly weightUpdateMs?: number;
@@ -44,8 +47,8 @@ export interface WeightedRoundRobinOptions {
  * Takes the routable nodes in turn, each as often as its weight says, and as evenly spread: no bursts.
  *
  * Over a cycle (as many picks as the weights add up to) whole weights are kept exactly. Nodes of equal weight form a
- * ring in which they take turns, and the rings share the picks (`FairTurns`). Past 32 different weights a ring holds all
- * from one power of two to the next, and passes a node over until what its visits are worth adds up to a turn (as
+ * ring in which they take turns, and the rings share the picks (`FairTurns`). Past 32 different weights a ring holds
+ * all from one power of two to the next, and passes a node over until what its visits are worth adds up to a turn (as
  * gRPC's static stride scheduler does): so a pick takes about the same time whatever the number of nodes and weights.
  * The turns carry over when the set changes. All weights equal: the same as `roundRobin()`.
  *
@@ -57,20 +60,21 @@ export interface WeightedRoundRobinOptions {
  *
  *     qps / (utilization + eps / qps × errorUtilizationPenalty)
  *
- * The utilization is that of the application where the node tells one, else that of its processors. Reports come in the trailers
- * of calls, or beside them (`outOfBandLoad()`). Until a node has been reporting for the blackout period, and when it has fallen
- * silent for longer than the expiration, it gets the mean weight of the others; with fewer than two weights all take
- * plain turns. A weight counts for at most ten times the mean and at least a hundredth of it, as in gRPC. What
- * discovery says of weights does not count then (nor does `slowStart`, which works by it): a node that is three times as
- * strong and says so twice would get nine times the calls.
+ * The utilization is that of the application where the node tells one, else that of its processors. Reports come in the
+ * trailers of calls, or beside them (`outOfBandLoad()`). Until a node has been reporting for the blackout period, and
+ * when it has fallen silent for longer than the expiration, it gets the mean weight of the others; with fewer than two
+ * weights all take plain turns. A weight counts for at most ten times the mean and at least a hundredth of it, as in
+ * gRPC. What discovery says of weights does not count then (nor does `slowStart`, which works by it): a node that is
+ * three times as strong and says so twice would get nine times the calls.
  *
  * A node that fails everything fast has little to do, but no great weight: each failure that it reports counts like a
- * busy processor. One that fails without a report keeps its last weight, then gets the mean: no more than others,
- * but as much; an outlier detector takes it out.
+ * busy processor. One that fails without a report keeps its last weight until that expires, then gets the mean, which is
+ * no more than others get, but as much; an outlier detector takes it out.
  *
- * All nodes form one ring then, and no `FairTurns`: those remember by weight, and here every weight changes every second. gRPC
- * describes earliest deadline first with random first deadlines, and uses static strides; the ring keeps the same shares, and what a node
- * is owed lasts from one second to the next, so that a client with a call a second does not always begin with the same node.
+ * All nodes form one ring then, and no `FairTurns`: those remember by weight, and here every weight changes every
+ * second. gRPC describes earliest deadline first with random first deadlines, and uses static strides; the ring keeps
+ * the same shares, and what a node is owed lasts from one second to the next, so that a client with a call a second
+ * does not always begin with the same node.
  *
  * gRPC name: `weighted_round_robin` (gRFC A58), with `loadReports`; xDS: `client_side_weighted_round_robin`.
  *

@@ -1,10 +1,10 @@
 /**
  * Near nodes first, as long as nobody is overloaded by it.
  *
- * Calls that stay in a zone are faster, cheaper, and do not fall with the link to another. But if every caller kept to its
- * zone, the nodes of a zone with many callers and few nodes would break while others idle. So a zone keeps as many of its
- * calls as its share of the nodes allows, and gives the rest to zones that have more nodes than callers. It needs every
- * caller to do the same. Where a zone can bear all of its callers at any time, `whereZone()` is simpler.
+ * Calls that stay in a zone are faster, cheaper, and do not fall with the link to another. But if every caller kept to
+ * its zone, the nodes of a zone with many callers and few nodes would break while others idle. So a zone keeps as many
+ * of its calls as its share of the nodes allows, and gives the rest to zones that have more nodes than callers. It
+ * needs every caller to do the same. Where a zone can bear all of its callers at any time, `whereZone()` is simpler.
  *
  * Rules and numbers of Envoy's zone aware routing:
  * https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/load_balancing/zone_aware
@@ -35,8 +35,8 @@ export interface ZoneAwareOptions {
   /** With fewer nodes than this for a call, zones are ignored. Default 6. Envoy: `min_cluster_size`. */
   readonly minNodes?: number;
   /**
-   * While less than this share of the nodes, or of the callers where they are a fleet, is healthy, zones are ignored, from
-   * 0 (never) to 1. Default 0.5. Envoy: `healthy_panic_threshold`.
+   * While less than this share of the nodes, or of the callers where they are a fleet, is healthy, zones are ignored,
+   * from 0 (never) to 1. Default 0.5. Envoy: `healthy_panic_threshold`.
    */
   readonly panicThreshold?: number;
   /** Whether nodes and callers count by their weight, and not one by one. Default false. Envoy: `use_host_weight`. */
@@ -56,18 +56,19 @@ export interface ZoneAwareOptions {
  *     pick(k)    -k-l-k-      half of the keys stay in eu (25 % of the nodes for 50 % of the callers), half go to us
  *     picked     -e-u-e-
  *
- * Only nodes that take the call count, so a task that few offer has shares of its own. Zones are ignored with few nodes, while
- * too few are healthy, where all nodes or all callers are in one zone, and where no caller is known in this one; `why` says so.
- * Equal keys draw the same zone while the shares stand. A call that the drawn zone cannot take, or has failed on all of
- * its nodes, goes to any other by its number of nodes.
+ * Only nodes that take the call count, so a task that few offer has shares of its own. Zones are ignored with few
+ * nodes, while too few are healthy, where all nodes or all callers are in one zone, and where no caller is known in
+ * this one; `why` says so. Equal keys draw the same zone while the shares stand. A call that the drawn zone cannot
+ * take, or has failed on all of its nodes, goes to any other by its number of nodes.
  *
  * ```ts
- * createFleet({ …, balancer: zoneAware({ zone: 'eu-1', clients: { 'eu-1': 20, 'eu-2': 10 }, balancer: leastLoaded() }) });
+ * createFleet({ …, balancer: zoneAware({ zone: 'eu-1', clients: { 'eu-1': 20, 'eu-2': 10 } }) });
  * ```
  *
- * Envoy name: `zone_aware_lb_config`. Envoy counts in ten thousandths; here shares are exact, and hold for each requirement by itself.
+ * Envoy name: `zone_aware_lb_config`. Envoy counts in ten thousandths; here shares are exact, and hold for each
+ * requirement by itself.
  *
- * @throws FleetError `INVALID_OPTION` for a zone without a name or without a caller, and for figures that make no sense.
+ * @throws FleetError `INVALID_OPTION` for a zone without a name or without a caller, and for senseless figures.
  */
 export function zoneAware(options: ZoneAwareOptions): Balancer {
   const { zone, clients, minNodes = 6, panicThreshold = 0.5, useNodeWeight = false } = options;

@@ -21,8 +21,8 @@ export interface FleetOptions extends EngineOptions<Channel> {
   /** Health checks, such as `activeHealth(grpcHealth())`. Default: none, a node that is connected counts as healthy. */
   readonly health?: (target: HealthTarget) => Observable<NodeHealth>;
   /**
-   * What nodes report of their load beside the calls: `outOfBandLoad()`. The reports in trailers are not read then, so that the two
-   * do not mix (gRFC A58). Default: those in trailers, of nodes that send them (gRFC A51). Read by
+   * What nodes report of their load beside the calls: `outOfBandLoad()`. The reports in trailers are not read then, so
+   * that the two do not mix (gRFC A58). Default: those in trailers, of nodes that send them (gRFC A51). Read by
    * `weightedRoundRobin({ loadReports: true })`, and to be seen in `node.stats.report`.
    */
   readonly loadReports?: (target: HealthTarget) => Observable<LoadReport>;

@@ -39,7 +39,7 @@ export interface OutOfBandLoadOptions {
    * unless they are told otherwise. Default 10,000. gRFC A58: `oob_reporting_period`.
    */
   readonly intervalMs?: number;
-  /** The wait before a stream that ended is opened again. Default 1 s, times 1.6, at most 120 s (gRPC's own for connections). */
+  /** The wait before a stream that ended is opened again. Default 1 s, times 1.6, at most 120 s (as gRPC dials). */
   readonly backoff?: BackoffOptions;
   /** Default `asyncScheduler`. */
   readonly scheduler?: SchedulerLike;

@@ -1,12 +1,13 @@
 /**
  * Nodes that suit the task best, more often.
  *
- * Lumen's first clients ranked the nodes for a task by a score: hardware, precisions, load, errors. Taken by rank, every
- * client of a network runs to the same node. Here the score is a weight: a node that suits twice as well takes twice as
- * many calls, and the others still take theirs. It guesses from what nodes say of themselves; where they report their
- * load, `leastLoaded()` knows better.
+ * Lumen's first clients ranked the nodes for a task by a score: hardware, precisions, load, errors. Taken by rank,
+ * every client of a network runs to the same node. Here the score is a weight: a node that suits twice as well takes
+ * twice as many calls, and the others still take theirs. It guesses from what nodes say of themselves; where they
+ * report their load, `leastLoaded()` knows better.
  *
- * The numbers are those of the task-aware strategies of the Lumen SDK for Go up to version 1.1 (`pkg/client/balancer.go`).
+ * The numbers are those of the task-aware strategies of the Lumen SDK for Go up to version 1.1
+ * (`pkg/client/balancer.go`).
  */
 
 import { CreditRing, startingPart } from '../balancer/creditRing.js';
@@ -24,7 +25,7 @@ import { offerOf, type TaskDemand, type TaskRequirement } from './taskRequiremen
 export interface TaskAwareOptions {
   /** Whether the nodes take turns or are drawn, by their scores. Default `roundRobin`. */
   readonly pick?: 'roundRobin' | 'random';
-  /** Chance, from 0 up to 1: for the draws, or where the first turn falls. Default `Math.random`, and the first node. */
+  /** Chance, from 0 up to 1: for the draws (default `Math.random`), or where the first turn falls (default: first). */
   readonly random?: () => number;
 }
 
@@ -33,8 +34,8 @@ export interface TaskAwareOptions {
  *
  *     10 + 20 for the task + runtime + precisions + 0.1 × maxConcurrency − 5 × cpu − 5 × memory − 20 × errors
  *
- * - runtime: 10 for CUDA or TensorRT, 8 for Core ML or ANE, else 2; precisions: 2 for int8 and 1.5 for fp16. Of the service that
- *   offers the task; of the best one for calls that require none.
+ * - runtime: 10 for CUDA or TensorRT, 8 for Core ML or ANE, else 2; precisions: 2 for int8 and 1.5 for fp16. Of the
+ *   service that offers the task; of the best one for calls that require none.
  * - `maxConcurrency` counts up to 100, since it is only what a node says.
  * - cpu and memory as the node last reported them, 0 to 1.
  * - errors: the share of failures among its last attempts, about ten: each new one weighs a tenth.
@@ -207,7 +208,7 @@ class TurnsByScore extends Scored {
   }
 }
 
-/** After so many draws that chance refused, the last one is taken: not once in a thousand years unless nobody weighs anything. */
+/** After so many draws that chance refused, the last one is taken; nobody weighs so little that it matters. */
 const mostDraws = 1_000;
 
 class DrawsByScore extends Scored {

@@ -330,7 +330,7 @@ describe('priorityFailover', () => {
       strategy: 'priority_failover (priority 0 has nobody, fell to priority 1): round_robin',
       candidates: [{ node: 'far' }],
       leftOut: [
-        { node: 'near', obstacle: 'elsewhere', reason: 'priority 0' },
+        { node: 'near', obstacle: 'tried', reason: 'tried already' },
         { node: 'farther', obstacle: 'elsewhere', reason: 'priority 2' },
       ],
     });

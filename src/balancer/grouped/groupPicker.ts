@@ -7,7 +7,7 @@ import type { LeftOut, Refusal, Why } from '../../core/why.js';
 import { AccountedPick } from '../accountedPick.js';
 import { CandidateLists, copyOf, forgetOldest, lacking, refusalIn } from '../candidates.js';
 import { murmur3 } from '../murmur3.js';
-import type { NoPick, Pick, PickContext, Picker, Requirement } from '../picker.js';
+import type { Excluded, NoPick, Pick, PickContext, Picker, Requirement } from '../picker.js';
 import type { Grouping, Shares, Spread } from './grouping.js';
 
 /** A group, and what picks in it now. */
@@ -59,21 +59,21 @@ export class GroupPicker implements Picker {
     if (first < 0) return new CandidateLists(this.set, this.grouping.name).for(requires).noPick(exclude);
     if (exclude !== undefined && exclude.size > 0) return this.pickAgain(lots, first, context);
     const pick = this.groups[first]!.picker.pick(context);
-    return pick.node !== undefined ? this.picked(pick, lots, first, first, requires) : this.fall(lots, first, context);
+    return pick.node !== undefined ? this.picked(pick, lots, first, first, context) : this.fall(lots, first, context);
   }
 
   /** For a call that was tried before: nodes that it was not tried on first, whatever their group. */
   private pickAgain(lots: Lots, first: number, context: PickContext): Pick | NoPick {
     if (this.hasUntried(first, context)) {
       const pick = this.groups[first]!.picker.pick(context);
-      if (pick.node !== undefined) return this.picked(pick, lots, first, first, context.requires);
+      if (pick.node !== undefined) return this.picked(pick, lots, first, first, context);
     }
     return this.fall(lots, first, context);
   }
 
   /** The group that was drawn has nobody, or nobody new. */
   private fall(lots: Lots, first: number, context: PickContext): Pick | NoPick {
-    const { key, requires, strict } = context;
+    const { key, strict } = context;
     const { random, seed } = this.grouping;
     const again = context.exclude !== undefined && context.exclude.size > 0;
     if (lots.falls) {
@@ -87,14 +87,14 @@ export class GroupPicker implements Picker {
         empty.add(next);
         if (again && !this.hasUntried(next, context)) continue;
         const pick = this.groups[next]!.picker.pick(context);
-        if (pick.node !== undefined) return this.picked(pick, lots, first, next, requires);
+        if (pick.node !== undefined) return this.picked(pick, lots, first, next, context);
       }
     }
     if (!again || strict) return this.nobody(lots, first, context);
     // Nobody is left who was not tried: the draw stands, then whoever there is.
     for (const index of lots.falls ? [first, ...this.groups.keys()] : [first]) {
       const pick = this.groups[index]!.picker.pick(context);
-      if (pick.node !== undefined) return this.picked(pick, lots, first, index, requires);
+      if (pick.node !== undefined) return this.picked(pick, lots, first, index, context);
     }
     return this.nobody(lots, first, context);
   }
@@ -120,21 +120,29 @@ export class GroupPicker implements Picker {
     return candidates.nodes.length > 0 && candidates.hasOther(exclude!);
   }
 
-  private picked(pick: Pick, lots: Lots, first: number, index: number, requires: Requirement | undefined): Pick {
-    if (first !== index || requires !== undefined) {
-      return new AccountedPick(pick, ({ why }) => this.why(why, lots, first, index, requires));
+  private picked(pick: Pick, lots: Lots, first: number, index: number, { requires, exclude }: PickContext): Pick {
+    if (first === index && requires === undefined && !exclude?.size) {
+      const account = (this.accounts[first] ??= ({ why }) => this.why(why, lots, first, first, undefined, none));
+      return new AccountedPick(pick, account);
     }
-    const account = (this.accounts[first] ??= ({ why }) => this.why(why, lots, first, first, undefined));
-    return new AccountedPick(pick, account);
+    const tried = exclude?.size ? copyOf(exclude) : none;
+    return new AccountedPick(pick, ({ why }) => this.why(why, lots, first, index, requires, tried));
   }
 
   /** The account of the whole set: the group's own, and of everybody else why the call did not go there. */
-  private why(inner: Why, lots: Lots, first: number, index: number, requires: Requirement | undefined): Why {
+  private why(
+    inner: Why,
+    lots: Lots,
+    first: number,
+    index: number,
+    requires: Requirement | undefined,
+    tried: Excluded,
+  ): Why {
     const refusals = new Map(inner.leftOut.map((each) => [each.node, each]));
     const own = this.groups[index]!.picker.set;
     const leftOut: LeftOut[] = [];
     for (const node of this.set.nodes) {
-      const refusal = own.has(node.id) ? refusals.get(node.id) : this.refusalOf(node, requires);
+      const refusal = own.has(node.id) ? refusals.get(node.id) : this.refusalOf(node, requires, tried);
       if (refusal) leftOut.push({ node: node.id, obstacle: refusal.obstacle, reason: refusal.reason });
     }
     const taken = this.label(lots, index);
@@ -146,25 +154,25 @@ export class GroupPicker implements Picker {
     return labels?.[index] ?? this.groups[index]!.name;
   }
 
-  /** What keeps a node of another group from the call. */
-  private refusalOf(node: Node, requires: Requirement | undefined): Refusal {
-    const lacks = requires && !requires.test(node) ? lacking(requires) : undefined;
-    return obstacleOf(node) ?? lacks ?? { obstacle: 'elsewhere', reason: this.grouping.elsewhere(node) };
+  /** What keeps a node from a call that did not go to its group. */
+  private refusalOf(node: Node, requires: Requirement | undefined, tried: Excluded): Refusal {
+    return (
+      obstacleOf(node) ??
+      (requires && !requires.test(node) ? lacking(requires) : undefined) ??
+      refusalIn(tried, node.id) ?? { obstacle: 'elsewhere', reason: this.grouping.elsewhere(node) }
+    );
   }
 
   private nobody(lots: Lots, first: number, { requires, exclude, strict }: PickContext): NoPick {
     const lists = lots.falls ? (this.everybody ??= this.everyList()) : this.listsOf(first);
     const { pending, code } = lists.for(requires).noPick(exclude);
-    const excluded = strict && exclude ? copyOf(exclude) : none;
+    const tried = strict && exclude ? copyOf(exclude) : none;
     const nor = lots.falls ? ', nor has any other group' : '';
     const strategy = `${this.grouping.name} (${this.label(lots, first)} has nobody${nor})`;
     const account = (): Why => ({
       strategy,
       candidates: [],
-      leftOut: this.set.nodes.map((node) => ({
-        node: node.id,
-        ...(refusalIn(excluded, node.id) ?? this.refusalOf(node, requires)),
-      })),
+      leftOut: this.set.nodes.map((node) => ({ node: node.id, ...this.refusalOf(node, requires, tried) })),
     });
     return {
       node: undefined,

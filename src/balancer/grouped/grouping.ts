@@ -17,7 +17,7 @@ export interface Grouping {
   readonly random: () => number;
   /** The group of a node; undefined for none. */
   readonly groupOf: (node: Node) => string | undefined;
-  /** These groups and no others, also while nobody is in them. Default: those that nodes are in, sorted by `compare`. */
+  /** These groups and no others, also while nobody is in them. Default: those that nodes are in, by `compare`. */
   readonly names?: readonly string[];
   readonly compare?: (a: string, b: string) => number;
   /** Whether there is one more group, the last one, which holds every node. Default false. */

@@ -13,9 +13,10 @@ export interface PriorityLoads {
 const tolerance = 1e-9;
 
 /**
- * A priority's health is its healthy share times `overprovisioningFactor`, at most 1. The first takes as much as its health
- * says, the next what is left, and so on. Where all healths together fall short of 1 they are scaled up to it, and those
- * whose healthy share is under `panicThreshold` are in panic; where all are, each takes as much as it has nodes.
+ * A priority's health is its healthy share times `overprovisioningFactor`, at most 1. The first takes as much as its
+ * health says, the next what is left, and so on. Where all healths together fall short of 1 they are scaled up to it,
+ * and those whose healthy share is under `panicThreshold` are in panic; where all are, each takes as much as it has
+ * nodes.
  *
  * @param levels healthy and all nodes of each priority, the best first; at least one.
  */

@@ -11,8 +11,6 @@ import type { LoadWeights, ReportedLoad } from './loadWeights.js';
 /** A weight counts for at most so many times the mean, and at least for such a part of it; gRPC's numbers. */
 const mostOfMean = 10;
 const leastOfMean = 0.01;
-/** With fewer weights than this there is nothing to compare. */
-const fewest = 2;
 
 export class ReportedRotation implements Chooser {
   private nodes: readonly Node[] = [];
@@ -68,7 +66,7 @@ export class ReportedRotation implements Chooser {
   }
 }
 
-/** Who has no weight of its own gets the mean. */
+/** Who has no weight of its own gets the mean; where only one has, that is the same for all. */
 function weightsOf(loads: readonly (ReportedLoad | undefined)[]): Float64Array {
   const weights = new Float64Array(loads.length);
   let sum = 0;
@@ -79,7 +77,7 @@ function weightsOf(loads: readonly (ReportedLoad | undefined)[]): Float64Array {
     sum += weight;
     if (weight > 0) count++;
   }
-  if (count < fewest) return weights.fill(1);
+  if (count === 0) return weights.fill(1);
   const mean = sum / count;
   for (let i = 0; i < weights.length; i++) {
     const weight = weights[i]!;

@@ -10,8 +10,8 @@ export interface ZoneCapacity {
 const tolerance = 1e-9;
 
 /**
- * The share of each zone in the calls of the callers in `local`. A zone whose share of the nodes is at least its share of
- * the callers serves all of its own. Else it serves as many as its share allows, and the others get the rest in
+ * The share of each zone in the calls of the callers in `local`. A zone whose share of the nodes is at least its share
+ * of the callers serves all of its own. Else it serves as many as its share allows, and the others get the rest in
  * proportion to what they have left beyond their own callers.
  *
  * @param zones those that have nodes; some capacity in all.
