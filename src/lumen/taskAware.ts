@@ -85,8 +85,11 @@ function demandOf(requires: Requirement | undefined): TaskDemand | undefined {
 
 /** What is known of each node, by its place: side by side, since a pick looks at several. */
 interface Figures {
-  /** Its score, but for its errors and what only its load reports say. */
+  /** Its score, but for its errors and its load. */
   readonly bases: Float64Array;
+  /** What its load takes off, and the report that this was reckoned from. */
+  readonly loads: Float64Array;
+  readonly reports: (LoadReport | undefined)[];
   /** Its weight, as a part of the greatest. */
   readonly parts: Float64Array;
   /** Attempts that were seen, and the share of failures among the last of them. */
@@ -97,7 +100,10 @@ interface Figures {
 
 function figuresOf(size: number): Figures {
   const zeros = () => new Float64Array(size);
-  return { bases: zeros(), parts: zeros(), successes: zeros(), failures: zeros(), errors: zeros() };
+  return {
+    ...{ bases: zeros(), loads: zeros(), parts: zeros(), successes: zeros(), failures: zeros(), errors: zeros() },
+    reports: new Array<LoadReport | undefined>(size).fill(undefined),
+  };
 }
 
 /** The nodes with their scores, each looked at anew when it is visited. */
@@ -127,11 +133,11 @@ abstract class Scored implements Chooser {
   }
 
   score(index: number): number {
-    const { bases, successes, failures, errors } = this.figures;
+    const { bases, loads, reports, successes, failures, errors } = this.figures;
     const stats = this.stats[index]!;
     if (stats.successes !== successes[index] || stats.failures !== failures[index]) this.note(index, stats);
-    const score = bases[index]! - 20 * errors[index]!;
-    return Math.max(leastScore, stats.report === undefined ? score : score - this.reported(index, stats.report));
+    if (stats.report !== reports[index]) this.weighLoad(index, stats.report);
+    return Math.max(leastScore, bases[index]! - loads[index]! - 20 * errors[index]!);
   }
 
   update(nodes: readonly Node[], stats: readonly NodeStats[]): void {
@@ -143,17 +149,18 @@ abstract class Scored implements Chooser {
     this.nodes = nodes;
     this.stats = stats;
     for (let i = 0; i < nodes.length; i++) {
-      const { id, weight, load } = nodes[i]!;
+      const { id, weight } = nodes[i]!;
       const place = places.get(id);
       const known = place !== undefined && statsBefore[place] === stats[i] ? place : -1;
-      bases[i] = taskScore(nodes[i]!, this.demand) - 5 * fraction(load.cpu) - 5 * fraction(load.memory);
+      bases[i] = taskScore(nodes[i]!, this.demand);
       parts[i] = weight / heaviest;
       successes[i] = known < 0 ? stats[i]!.successes : old.successes[known]!;
       failures[i] = known < 0 ? stats[i]!.failures : old.failures[known]!;
       errors[i] = known < 0 ? 1 - (1 - decay) ** stats[i]!.consecutiveFailures : old.errors[known]!;
+      this.weighLoad(i, stats[i]!.report);
     }
     // The most that each may come to; a turn is the most of all.
-    const weights = bases.map((base, i) => Math.max(leastScore, base) * parts[i]!);
+    const weights = bases.map((base, i) => base * parts[i]!);
     this.ring = new CreditRing(weights, (i) => {
       const place = places.get(nodes[i]!.id);
       return place === undefined ? startingPart(i) : ring.part(place);
@@ -177,11 +184,11 @@ abstract class Scored implements Chooser {
     failures[index] = stats.failures;
   }
 
-  /** What the load costs that a node tells with its answers, where the snapshot does not know better. */
-  private reported(index: number, report: LoadReport): number {
-    const { cpu, memory } = this.nodes[index]!.load;
-    const own = cpu === undefined ? 5 * fraction(report.cpuUtilization) : 0;
-    return memory === undefined ? own + 5 * fraction(report.memoryUtilization) : own;
+  /** What a snapshot says of the load of a node, else what the node tells with its answers. */
+  private weighLoad(index: number, report: LoadReport | undefined): void {
+    const { cpu = report?.cpuUtilization, memory = report?.memoryUtilization } = this.nodes[index]!.load;
+    this.figures.loads[index] = 5 * fraction(cpu) + 5 * fraction(memory);
+    this.figures.reports[index] = report;
   }
 }
 
