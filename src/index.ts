@@ -72,6 +72,9 @@ export type { GrpcHealthOptions } from './health/grpcHealth.js';
 export { tcpHealth } from './health/tcpHealth.js';
 export { healthOf } from './health/healthOf.js';
 export type { HealthChange } from './health/healthOf.js';
+export { loadReportOf } from './health/loadReportOf.js';
+export { outOfBandLoad } from './health/outOfBandLoad.js';
+export type { OutOfBandLoadOptions } from './health/outOfBandLoad.js';
 export type { HealthCheck, HealthTarget, NodeHealth, Verdict } from './health/healthCheck.js';
 export type { Detector, DetectorPorts, EjectionBudgetOptions, Finding } from './health/ejections.js';
 export type { HealthChanged, HealthEvent, NodeEjected, NodeReadmitted, PanicChanged } from './health/healthEvent.js';
@@ -97,6 +100,10 @@ export { consistentHash } from './balancer/consistentHash.js';
 export type { ConsistentHashOptions } from './balancer/consistentHash.js';
 export { splitByWeight } from './balancer/splitByWeight.js';
 export type { SplitByWeightOptions } from './balancer/splitByWeight.js';
+export { zoneAware } from './balancer/zoneAware.js';
+export type { ZoneAwareOptions } from './balancer/zoneAware.js';
+export { priorityFailover } from './balancer/priorityFailover.js';
+export type { PriorityFailoverOptions } from './balancer/priorityFailover.js';
 export { pickerOf } from './balancer/pickerOf.js';
 export type {
   Balancer,

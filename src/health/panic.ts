@@ -11,9 +11,8 @@
 
 import { defer, map, type MonoTypeOperatorFunction, type SchedulerLike } from 'rxjs';
 import type { EventSink } from '../core/eventSink.js';
-import { isRoutable } from '../core/isRoutable.js';
-import { updateNode, type Node } from '../core/node.js';
-import { NodeSet } from '../core/nodeSet.js';
+import { healthIn, withoutHealth } from '../core/healthIn.js';
+import type { NodeSet } from '../core/nodeSet.js';
 import { requireOption } from '../core/requireOption.js';
 import type { HealthEvent } from './healthEvent.js';
 
@@ -48,14 +47,7 @@ export function panic(options: PanicOptions, { events, scheduler }: PanicPorts):
       let on = false;
       return set$.pipe(
         map((set) => {
-          let healthy = 0;
-          let total = 0;
-          for (const node of set.nodes) {
-            if (isRoutable(node)) {
-              healthy++;
-              total++;
-            } else if (isUnhealthy(node)) total++;
-          }
+          const { healthy, total } = healthIn(set.nodes);
           const panicking = total > 0 && healthy < threshold * total;
           if (panicking !== on) {
             on = panicking;
@@ -65,22 +57,4 @@ export function panic(options: PanicOptions, { events, scheduler }: PanicPorts):
         }),
       );
     });
-}
-
-/** Out for its health, or out of reach. */
-function isUnhealthy({ availability, compatibility, weight }: Node): boolean {
-  return (
-    weight > 0 &&
-    compatibility === 'compatible' &&
-    (availability === 'ready' || availability === 'discovered' || availability === 'unavailable')
-  );
-}
-
-function withoutHealth(set: NodeSet, why: string): NodeSet {
-  const nodes = set.nodes.map((node) =>
-    node.health === 'notServing' || node.health === 'ejected'
-      ? updateNode(node, { health: 'unknown', healthReason: `panic, ${why}: ${node.healthReason ?? node.health}` })
-      : node,
-  );
-  return NodeSet.of(nodes, set.stale);
 }

@@ -4,10 +4,14 @@ import { leastLoaded } from '../../src/balancer/leastLoaded.js';
 import type { Balancer } from '../../src/balancer/picker.js';
 import { pickerOf } from '../../src/balancer/pickerOf.js';
 import { powerOfTwo } from '../../src/balancer/powerOfTwo.js';
+import { priorityFailover } from '../../src/balancer/priorityFailover.js';
 import { random } from '../../src/balancer/random.js';
 import { roundRobin } from '../../src/balancer/roundRobin.js';
 import { weightedRandom } from '../../src/balancer/weightedRandom.js';
 import { weightedRoundRobin } from '../../src/balancer/weightedRoundRobin.js';
+import { zoneAware } from '../../src/balancer/zoneAware.js';
+import type { Node } from '../../src/core/node.js';
+import { taskAware } from '../../src/lumen/taskAware.js';
 import { testBalancer } from '../../src/testing/testBalancer.js';
 
 const nearest =
@@ -27,11 +31,42 @@ testBalancer((chance) => weightedRoundRobin({ random: chance }), {
   spread: true,
   weighted: true,
 });
+testBalancer((chance) => weightedRoundRobin({ loadReports: true, random: chance }), {
+  name: 'weightedRoundRobin by load reports',
+  spread: true,
+});
 testBalancer((chance) => weightedRandom({ random: chance }), { name: 'weightedRandom', spread: true, weighted: true });
 testBalancer((chance) => consistentHash({ random: chance }), {
   name: 'consistentHash',
   spread: true,
   weighted: true,
   keyed: true,
+});
+
+const evenOrOdd = ({ id }: Node) => id.charCodeAt(id.length - 1) % 2;
+const parity = (node: Node) => (evenOrOdd(node) ? 'odd' : 'even');
+testBalancer((chance) => zoneAware({ zone: 'eu', random: chance }), { name: 'zoneAware of one zone', spread: true });
+testBalancer((chance) => zoneAware({ zone: 'odd', minNodes: 1, zoneOf: parity, random: chance }), {
+  name: 'zoneAware of two zones',
+});
+testBalancer((chance) => zoneAware({ zone: 'eu', balancer: consistentHash({ random: chance }), random: chance }), {
+  name: 'zoneAware over consistentHash',
+  keyed: true,
+});
+// In panic it takes nodes that do not serve, as it should; the contract does not know of it.
+const calm = { panicThreshold: 0 };
+testBalancer((chance) => priorityFailover({ ...calm, random: chance }), { name: 'priorityFailover', spread: true });
+testBalancer((chance) => priorityFailover({ ...calm, priorityOf: evenOrOdd, random: chance }), {
+  name: 'priorityFailover of two priorities',
+});
+testBalancer((chance) => priorityFailover({ ...calm, balancer: consistentHash({ random: chance }), random: chance }), {
+  name: 'priorityFailover over consistentHash',
+  keyed: true,
+});
+testBalancer(() => taskAware(), { name: 'taskAware by turns', spread: true, weighted: true });
+testBalancer((chance) => taskAware({ pick: 'random', random: chance }), {
+  name: 'taskAware by chance',
+  spread: true,
+  weighted: true,
 });
 testBalancer(() => nearest('eu-1'), { name: 'a custom balancer' });
