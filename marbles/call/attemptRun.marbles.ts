@@ -1,7 +1,7 @@
 import { map, startWith } from 'rxjs';
 import { perAttempt } from '../../src/call/middleware.js';
-import { FleetError } from '../../src/core/fleetError.js';
 import type { Policy } from '../../src/call/policy.js';
+import { FleetError } from '../../src/core/fleetError.js';
 import type { Node } from '../../src/core/node.js';
 import { NodeSet } from '../../src/core/nodeSet.js';
 import { marble, type MarbleHelpers } from '../../src/testing/marble.js';
