@@ -55,6 +55,7 @@ line('name', 'subject', 'against', 'ratio', 'value', 'unit');
 for await (const row of callRows(effort, wanted)) report(row);
 for (const [file, name, prefix] of [
   ['picks.ts', 'pickRows', 'pick'],
+  ['breaker.ts', 'breakerRows', 'breaker'],
   ['nodeSet.ts', 'nodeSetRows', 'node set'],
   ['registrations.ts', 'registrationRows', 'registrations'],
 ] as const) {
