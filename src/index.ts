@@ -182,6 +182,17 @@ export type {
   RetryScheduled,
   Stalled,
 } from './call/callEvent.js';
+export { circuitBreaker } from './call/circuitBreaker.js';
+export type { CircuitBreakerOptions } from './call/circuitBreaker.js';
+export type { CircuitBreakerPolicy } from './call/circuitBreaker/breakerPolicy.js';
+export type { BreakerOptions, FailureRateOptions, HalfOpenOptions } from './call/circuitBreaker/breakerOptions.js';
+export type { BreakerFigures, BreakerReport } from './call/circuitBreaker/breakerFigures.js';
+export { createCircuitBreaker } from './call/createCircuitBreaker.js';
+export type { CircuitBreaker, CreateCircuitBreakerOptions } from './call/createCircuitBreaker.js';
+export { clientPoolBreaker } from './call/clientPoolBreaker.js';
+export type { ClientPoolBreakerOptions } from './call/clientPoolBreaker.js';
+export { fyerBreaker } from './call/fyerBreaker.js';
+export type { FyerBreakerOptions } from './call/fyerBreaker.js';
 export type { AnswerSink } from './core/answerSink.js';
 export type { EventSink } from './core/eventSink.js';
 export type { Demand } from './core/demand.js';

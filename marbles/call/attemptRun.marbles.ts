@@ -1,5 +1,6 @@
 import { map, startWith } from 'rxjs';
 import { perAttempt } from '../../src/call/middleware.js';
+import type { Policy } from '../../src/call/policy.js';
 import { FleetError } from '../../src/core/fleetError.js';
 import type { Node } from '../../src/core/node.js';
 import { NodeSet } from '../../src/core/nodeSet.js';
@@ -165,5 +166,33 @@ describe('attemptRun', () => {
     expect(client.events[1]).toMatchObject({ chosen: { id: 'x' }, strategy: 'round_robin', leftOut: [] });
     expect(client.events[3]).toMatchObject({ attempt: 1, messages: 1, outcome: { status: 'ok', latencyMs: 2 } });
     expect(client.events[4]).toMatchObject({ code: 'OK', latencyMs: 2, firstMessageMs: 1, messages: 1 });
+  });
+
+  marble('a gate hears of the first answer of a stream, long before its end', (m) => {
+    const heard: string[] = [];
+    const listening: Policy = {
+      name: 'listening',
+      start: () => ({
+        nodeGate: {
+          enter: ({ id }) => void heard.push(`${m.scheduler.now()} ${id} entered`),
+          answered: ({ id }, _, latencyMs) => void heard.push(`${m.scheduler.now()} ${id} answered in ${latencyMs}`),
+          leave: ({ id }, _, { status }) => void heard.push(`${m.scheduler.now()} ${id} ${status}`),
+          undo: () => undefined,
+        },
+        close: () => undefined,
+      }),
+    };
+    const client = drawnClient(m, { x: m.cold('--a-b--c|') }, { policies: [listening] });
+    m.expectObservable(client.call(), '-^').toBe('---a-b--c|');
+    m.expectObservable(client.call({ single: true }), '20ms ^--!').toBe('20ms --a');
+    m.flush();
+    expect(heard).toEqual([
+      '1 x entered',
+      '3 x answered in 2',
+      '9 x ok',
+      // The one answer is its end.
+      '20 x entered',
+      '22 x ok',
+    ]);
   });
 });

@@ -188,11 +188,12 @@ function nodeFigures(node: Node, now: number): NodeFigures {
 /** Several policies of one name are numbered. */
 function reports({ running }: Policies): Record<string, object> {
   const found: Record<string, object> = {};
-  for (const { name, report } of running) {
-    if (!report) continue;
+  for (const policy of running) {
+    if (!policy.report) continue;
+    const { name } = policy;
     let key = name;
     for (let i = 2; key in found; i++) key = `${name} ${i}`;
-    found[key] = report();
+    found[key] = policy.report();
   }
   return found;
 }
