@@ -22,7 +22,14 @@ import type { NodeStats, Outcome } from '../core/nodeStats.js';
 import { requireOption } from '../core/requireOption.js';
 import { stopwatchOf } from '../core/stopwatch.js';
 import type { Detector, Finding } from './detector.js';
-import { ejectionTimeMs, judgementOn, requireCount, requireDuration, requirePercentage } from './ejectionTerms.js';
+import {
+  ejectionTimeMs,
+  judgementOn,
+  longestMs,
+  requireCount,
+  requireDuration,
+  requirePercentage,
+} from './ejectionTerms.js';
 import { resolveTerms, type EjectionTerms } from './ejectionTerms.js';
 
 export interface ConsecutiveFailuresOptions extends EjectionTerms {
@@ -61,7 +68,7 @@ export function consecutiveFailures(options: ConsecutiveFailuresOptions = {}): D
   const of = 'consecutiveFailures';
   requireCount(`${of}.failures`, failures);
   requireDuration(`${of}.intervalMs`, intervalMs);
-  requireOption(jitterMs >= 0 && jitterMs < 2 ** 30, `${of}.jitterMs`, 'at least 0', jitterMs);
+  requireOption(jitterMs >= 0 && jitterMs < longestMs, `${of}.jitterMs`, `from 0 to below ${longestMs}`, jitterMs);
   requirePercentage(`${of}.enforcementPercentage`, enforcementPercentage);
   const terms = resolveTerms(of, options);
   const method = gatewayOnly ? 'consecutive_gateway_failure' : 'consecutive_failure';

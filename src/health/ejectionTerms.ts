@@ -15,8 +15,8 @@ export interface EjectionTerms {
 
 export type ResolvedTerms = Required<EjectionTerms>;
 
-/** Timers of the platform fire at once when they are told to wait longer. */
-const longestMs = 2 ** 31 - 1;
+/** Twelve days. Timers of the platform fire at once when they are told to wait twice as long. */
+export const longestMs = 2 ** 30;
 
 /** @throws FleetError `INVALID_OPTION`, naming the field. */
 export function resolveTerms(of: string, terms: EjectionTerms): ResolvedTerms {
