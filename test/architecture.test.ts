@@ -96,6 +96,7 @@ const provenBy: Readonly<Record<string, readonly string[]>> = {
   'test/discovery/conformance.test.ts': ['testing/testDiscovery.ts'],
   'test/examples/virtualTime.ts': ['testing/marble.ts'],
   'test/health/ejections.test.ts': ['health/ejectionBudget.ts'],
+  'test/health/ejectionTerms.test.ts': ['health/requireDuration.ts'],
   'test/lumen/createLumenClient.test.ts': ['lumen/inference.ts'],
   'test/lumen/faults.test.ts': ['lumen/answerError.ts'],
   'test/registration/conformance.test.ts': ['testing/testRegistration.ts'],

@@ -19,18 +19,17 @@ import type { Node } from '../core/node.js';
 import type { NodeOutcome } from '../core/nodeOutcome.js';
 import { NodeSet } from '../core/nodeSet.js';
 import type { NodeStats, Outcome } from '../core/nodeStats.js';
-import { requireOption } from '../core/requireOption.js';
 import { stopwatchOf } from '../core/stopwatch.js';
 import type { Detector, Finding } from './detector.js';
 import {
   ejectionTimeMs,
   judgementOn,
-  longestMs,
   requireCount,
-  requireDuration,
   requirePercentage,
+  resolveTerms,
+  type EjectionTerms,
 } from './ejectionTerms.js';
-import { resolveTerms, type EjectionTerms } from './ejectionTerms.js';
+import { requireDuration } from './requireDuration.js';
 
 export interface ConsecutiveFailuresOptions extends EjectionTerms {
   /** So many failures in a row take a node out. Default 5. Envoy: `consecutive_5xx`, `consecutive_gateway_failure`. */
@@ -68,7 +67,7 @@ export function consecutiveFailures(options: ConsecutiveFailuresOptions = {}): D
   const of = 'consecutiveFailures';
   requireCount(`${of}.failures`, failures);
   requireDuration(`${of}.intervalMs`, intervalMs);
-  requireOption(jitterMs >= 0 && jitterMs < longestMs, `${of}.jitterMs`, `from 0 to below ${longestMs}`, jitterMs);
+  requireDuration(`${of}.jitterMs`, jitterMs, 0);
   requirePercentage(`${of}.enforcementPercentage`, enforcementPercentage);
   const terms = resolveTerms(of, options);
   const method = gatewayOnly ? 'consecutive_gateway_failure' : 'consecutive_failure';

@@ -2,6 +2,7 @@
 
 import { requireOption } from '../core/requireOption.js';
 import type { DetectorPorts, Finding, UnenforcedReason } from './detector.js';
+import { requireDuration } from './requireDuration.js';
 
 export interface EjectionTerms {
   /**
@@ -15,9 +16,6 @@ export interface EjectionTerms {
 
 export type ResolvedTerms = Required<EjectionTerms>;
 
-/** Twelve days. Timers of the platform fire at once when they are told to wait twice as long. */
-export const longestMs = 2 ** 30;
-
 /** @throws FleetError `INVALID_OPTION`, naming the field. */
 export function resolveTerms(of: string, terms: EjectionTerms): ResolvedTerms {
   const { baseEjectionTimeMs = 30_000, maxEjectionTimeMs = 300_000 } = terms;
@@ -29,11 +27,6 @@ export function resolveTerms(of: string, terms: EjectionTerms): ResolvedTerms {
 /** How long a node is out the n-th time in a row. */
 export function ejectionTimeMs({ baseEjectionTimeMs, maxEjectionTimeMs }: ResolvedTerms, times: number): number {
   return Math.min(baseEjectionTimeMs * times, maxEjectionTimeMs);
-}
-
-/** @throws FleetError `INVALID_OPTION` unless it is something that a timer can wait for. */
-export function requireDuration(field: string, ms: number): void {
-  requireOption(ms >= 1 && ms <= longestMs, field, `from 1 to ${longestMs}`, ms);
 }
 
 /** @throws FleetError `INVALID_OPTION` */

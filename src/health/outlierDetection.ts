@@ -19,9 +19,18 @@ import type { NodeOutcome } from '../core/nodeOutcome.js';
 import { NodeSet } from '../core/nodeSet.js';
 import { requireOption } from '../core/requireOption.js';
 import type { Detector, DetectorPorts, Finding } from './detector.js';
-import { ejectionTimeMs, judgementOn, requireCount, requireDuration, requirePercentage } from './ejectionTerms.js';
-import { resolveTerms, type EjectionTerms, type Found, type ResolvedTerms } from './ejectionTerms.js';
+import {
+  ejectionTimeMs,
+  judgementOn,
+  requireCount,
+  requirePercentage,
+  resolveTerms,
+  type EjectionTerms,
+  type Found,
+  type ResolvedTerms,
+} from './ejectionTerms.js';
 import { OutlierRecord } from './outlierDetection/outlierRecord.js';
+import { requireDuration } from './requireDuration.js';
 
 export interface OutlierDetectionOptions extends EjectionTerms {
   /** From one judgement to the next, in milliseconds. Default 10,000. gRFC A50: `interval`. */

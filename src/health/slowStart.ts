@@ -17,6 +17,7 @@ import { NodeSet } from '../core/nodeSet.js';
 import { requireOption } from '../core/requireOption.js';
 import { stopwatchOf } from '../core/stopwatch.js';
 import { NodeView } from '../nodes/nodeView.js';
+import { requireDuration } from './requireDuration.js';
 
 export interface SlowStartOptions {
   /** How long it takes until a node has its whole weight, in milliseconds. Envoy: `slow_start_window`. */
@@ -55,7 +56,7 @@ export function slowStart(
   { scheduler, isLetIn = () => false }: SlowStartPorts,
 ): MonoTypeOperatorFunction<NodeSet> {
   const { windowMs, aggression = 1, minWeight = 0.1 } = options;
-  requireOption(windowMs > 0 && windowMs < 2 ** 31, 'slowStart.windowMs', 'above 0, below 2^31', windowMs);
+  requireDuration('slowStart.windowMs', windowMs);
   requireOption(aggression > 0 && aggression < Infinity, 'slowStart.aggression', 'above 0', aggression);
   requireOption(minWeight > 0 && minWeight <= 1, 'slowStart.minWeight', 'above 0, at most 1', minWeight);
   const part = (age: number) => Math.max(minWeight, Math.min(1, age / windowMs) ** (1 / aggression));

@@ -1,6 +1,8 @@
+import { activeHealth } from '../../src/health/activeHealth.js';
 import { consecutiveFailures, type ConsecutiveFailuresOptions } from '../../src/health/consecutiveFailures.js';
 import { ejectionTimeMs, judgementOn, resolveTerms } from '../../src/health/ejectionTerms.js';
 import { outlierDetection, type OutlierDetectionOptions } from '../../src/health/outlierDetection.js';
+import { tcpHealth } from '../../src/health/tcpHealth.js';
 
 const refused = (make: () => unknown, field: string) => {
   expect(make).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }));
@@ -38,6 +40,12 @@ describe('the terms of an ejection', () => {
 });
 
 describe('senseless options are refused by name', () => {
+  it.each([NaN, Infinity, 2 ** 31, -1])('activeHealth: times of %d ms, which a timer cannot wait for', (ms) => {
+    for (const field of ['intervalMs', 'timeoutMs', 'initialJitterMs']) {
+      refused(() => activeHealth(tcpHealth() as never, { [field]: ms }), field);
+    }
+  });
+
   const outlier: [OutlierDetectionOptions, string][] = [
     ...[0, -1, NaN, Infinity, 2 ** 31].flatMap((ms): [OutlierDetectionOptions, string][] => [
       [{ intervalMs: ms }, 'outlierDetection.intervalMs'],
