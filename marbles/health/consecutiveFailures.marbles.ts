@@ -61,10 +61,14 @@ describe('consecutiveFailures', () => {
     m.expectObservable(run(m, calls).told$, '150ms !').toBe('o 9ms r----o 19ms r--o 29ms r--o 34ms r', values);
   });
 
-  marble('each interval in which it stays in makes the next time shorter again', (m) => {
-    // Out for 10, out for 20, in for 20: once forgiven, so out for 20 again, not 30; in for 40: out for 10.
-    const calls = 'F 10ms F 19ms 20ms F 19ms 60ms F';
-    m.expectObservable(run(m, calls).told$, '190ms !').toBe('o 9ms ro 19ms r 19ms o 19ms r 59ms o 9ms r', values);
+  marble('each interval from its next success on makes the next time shorter again', (m) => {
+    // Out for 10, out for 20; good for 20: once forgiven, so out for 20 again, not 30; good for 40: out for 10.
+    const calls = 'F 10ms F 20ms s 19ms F 20ms s 39ms F';
+    m.expectObservable(run(m, calls).told$, '190ms !').toBe('o 9ms ro 19ms r 20ms o 19ms r 40ms o 9ms r', values);
+  });
+
+  marble('a node that nobody has called since is not forgiven', (m) => {
+    m.expectObservable(run(m, 'F 99ms F').told$, '190ms !').toBe('o 9ms r 89ms o 19ms r', values);
   });
 
   marble('calls that were under way when it was taken out do not prolong its time, nor count afterwards', (m) => {

@@ -39,7 +39,7 @@ export interface ConsecutiveFailuresOptions extends EjectionTerms {
    * False: whatever the node or the network is to blame for counts. Default false.
    */
   readonly gatewayOnly?: boolean;
-  /** A node that was in for so long is out shorter the next time, in milliseconds. Default 10,000. Envoy: `interval`. */
+  /** A node that was good for so long is out shorter the next time, in milliseconds. Default 10,000. Envoy: `interval`. */
   readonly intervalMs?: number;
   /**
    * Each time out is longer by up to so much, evenly spread, in milliseconds, so that many clients do not return to a node at
@@ -52,8 +52,10 @@ export interface ConsecutiveFailuresOptions extends EjectionTerms {
 
 /**
  * Counts the failures of each node since its last success. At the fifth the node is out for `baseEjectionTimeMs`, longer each time
- * in a row; each interval in which it is in afterwards makes the next time shorter again. It comes back with a clean count: it is
- * out again only after as many failures. Calls that failed through the fault of their request or their caller count as nothing.
+ * in a row; each interval from its next success on makes the next time shorter again. (Envoy and gRFC A50 count from when it is let
+ * in. But a node that gets few calls, as with slow start, would be forgiven before it has failed often enough.) It comes back with a
+ * clean count: it is out again only after as many failures. Calls that failed through the fault of their request or their caller
+ * count as nothing.
  *
  *     calls of y   -f-f-s-f-f-f-----------f-f-f     f: failure, s: success; 3 failures, base 10
  *     y            -----------e---------r-----E     e: out for 10, r: in again, E: out for 20
@@ -101,8 +103,7 @@ export function consecutiveFailures(options: ConsecutiveFailuresOptions = {}): D
           const { id } = node;
           const reason = `${failures} calls in a row failed, the last with ${code ?? 'no code'}`;
           const finding = judgementOn({ id, method, reason }, enforcementPercentage, ports, () => {
-            const clean = Math.floor((clock() - streak.backSince) / intervalMs);
-            streak.times = Math.min(Math.max(0, streak.times - clean) + 1, mostTimes);
+            streak.times = Math.min(streak.timesAt(clock(), intervalMs) + 1, mostTimes);
             const ms = ejectionTimeMs(terms, streak.times) + (jitterMs > 0 ? random() * jitterMs : 0);
             streak.out = scheduler.schedule(() => back(id, streak, 'its time is over'), ms);
             return { until: scheduler.now() + ms };
@@ -110,7 +111,7 @@ export function consecutiveFailures(options: ConsecutiveFailuresOptions = {}): D
           subscriber.next(finding);
         };
         const back = (id: string, streak: Streak, reason: string) => {
-          streak.letIn(clock());
+          streak.letIn();
           subscriber.next({ type: 'readmit', id, reason });
         };
         const ended = ({ node, outcome }: NodeOutcome) => {
@@ -118,7 +119,9 @@ export function consecutiveFailures(options: ConsecutiveFailuresOptions = {}): D
           if (said === 'bad') failed(node, outcome.code);
           else if (said === 'good') {
             const streak = records.get(node.id);
-            if (streak !== undefined && streak.stats === node.stats) streak.failures = 0;
+            if (streak === undefined || streak.stats !== node.stats) return;
+            streak.failures = 0;
+            streak.goodSince ??= clock();
           }
         };
         const follow = (set: NodeSet) => {
@@ -135,7 +138,7 @@ export function consecutiveFailures(options: ConsecutiveFailuresOptions = {}): D
               // Another process, of which nothing is known yet.
               records.delete(node.id);
               if (streak.isOut) back(node.id, streak, 'it has moved to another address');
-            } else if (streak.wasLetIn(node, by)) streak.letIn(clock());
+            } else if (streak.wasLetIn(node, by)) streak.letIn();
           }
         };
 
@@ -158,8 +161,8 @@ class Streak {
   failures = 0;
   /** Times in a row that it was taken out, as of when it was last let in. */
   times = 0;
-  /** When it was let in, on the stopwatch. */
-  backSince = 0;
+  /** Since when it is good again, on the stopwatch: its first success after it was let in. Undefined before. */
+  goodSince: number | undefined = undefined;
   /** The timer that lets it in again; undefined while it is in. */
   out: Subscription | undefined = undefined;
   /** Its ejection was seen at the node. */
@@ -174,11 +177,17 @@ class Streak {
     return this.out !== undefined;
   }
 
-  letIn(now: number): void {
+  /** The times in a row that are not forgiven yet: one is for each interval in which it was good. */
+  timesAt(now: number, intervalMs: number): number {
+    if (this.goodSince === undefined) return this.times;
+    return Math.max(0, this.times - Math.floor((now - this.goodSince) / intervalMs));
+  }
+
+  letIn(): void {
     this.out?.unsubscribe();
     this.out = undefined;
     this.failures = 0;
-    this.backSince = now;
+    this.goodSince = undefined;
     this.seen = false;
   }
 

@@ -6,6 +6,9 @@
  * can judge nobody, does nothing, and says so (`detectorInert` of `events$`, `inert` in the snapshot). Use
  * `consecutiveFailures()` there, or beside it: that one also acts at once and not only at the end of an interval.
  *
+ * Know what success rates do in a fleet that hardly ever fails: all are so close together that a node with one failure in a hundred
+ * is an outlier, and out for half a minute. Where that is too strict set `successRate: false`, or a larger `stdevFactor`.
+ *
  * Algorithms and numbers are those of gRFC A50 (https://github.com/grpc/proposal/blob/master/A50-xds-outlier-detection.md), which
  * has them from Envoy. Ours differs in three points:
  * - How many may be out is not its own `max_ejection_percent` but the ejection budget of the client, which counts everybody.
