@@ -76,7 +76,7 @@ export type {
   FailurePercentageOptions,
   OutlierDetectionOptions,
   SuccessRateOptions,
-} from './health/outlierDetection.js';
+} from './health/outlierDetection/outlierRules.js';
 export { consecutiveFailures } from './health/consecutiveFailures.js';
 export type { ConsecutiveFailuresOptions } from './health/consecutiveFailures.js';
 export type { EjectionTerms } from './health/ejectionTerms.js';

@@ -1,7 +1,8 @@
 import { map } from 'rxjs';
 import { updateNode } from '../../src/core/node.js';
 import { NodeSet } from '../../src/core/nodeSet.js';
-import { outlierDetection, type OutlierDetectionOptions } from '../../src/health/outlierDetection.js';
+import { outlierDetection } from '../../src/health/outlierDetection.js';
+import type { OutlierDetectionOptions } from '../../src/health/outlierDetection/outlierRules.js';
 import { marble, type MarbleHelpers } from '../../src/testing/marble.js';
 import { cancelled, drawnFleet, failed, nodesOf, ok, type DrawnOptions, type Ended } from './drawnFleet.js';
 

@@ -2,8 +2,8 @@
  * The one budget of all who take nodes out for their failures.
  *
  * Each detector alone can be right and all together still empty a fleet: an outage looks like many bad nodes. So whoever finds
- * one asks here, and everybody counts who is out already, whoever took him out and why. And since fleets shrink, and nodes fail
- * that were to stand in for those that are out, the budget is kept afterwards, too: who is out beyond it is let in again.
+ * one asks here, and every node counts that is out already, whoever took it out and why. And since fleets shrink, and nodes fail
+ * that were to stand in for those that are out, the budget is kept afterwards, too: what detectors hold out beyond it is let in.
  */
 
 import { isPending, isRoutable } from '../core/isRoutable.js';

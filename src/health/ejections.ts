@@ -112,8 +112,8 @@ export function ejections(
     return concat(found$, ended);
   };
   const relieve = (set: NodeSet): void => {
-    for (const { id, ejections } of budget.excess(set)) {
-      for (const { by } of ejections) letIn(id, by, 'too few other nodes are left');
+    for (const node of budget.excess(set)) {
+      for (const { by } of node.ejections) letIn(node.id, by, 'too few other nodes are left');
     }
   };
 

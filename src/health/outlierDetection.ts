@@ -20,63 +20,10 @@ import { defer, ignoreElements, interval, merge, mergeMap, tap } from 'rxjs';
 import { sameAddress } from '../core/address.js';
 import type { NodeOutcome } from '../core/nodeOutcome.js';
 import { NodeSet } from '../core/nodeSet.js';
-import { requireOption } from '../core/requireOption.js';
 import type { Detector, DetectorPorts, Finding } from './detector.js';
-import {
-  ejectionTimeMs,
-  judgementOn,
-  requireCount,
-  requirePercentage,
-  resolveTerms,
-  type EjectionTerms,
-  type Found,
-  type ResolvedTerms,
-} from './ejectionTerms.js';
+import { ejectionTimeMs, judgementOn, type Found } from './ejectionTerms.js';
+import { outlierRules, type OutlierDetectionOptions, type OutlierRules } from './outlierDetection/outlierRules.js';
 import { OutlierRecord } from './outlierDetection/outlierRecord.js';
-import { requireDuration } from './requireDuration.js';
-
-export interface OutlierDetectionOptions extends EjectionTerms {
-  /** From one judgement to the next, in milliseconds. Default 10,000. gRFC A50: `interval`. */
-  readonly intervalMs?: number;
-  /** Takes out nodes that succeed less often than the others. `false`: it does not. Default: as its fields say. */
-  readonly successRate?: SuccessRateOptions | false;
-  /** Takes out nodes of which more than a fixed share of calls fails. `false`: it does not. Default: as its fields say. */
-  readonly failurePercentage?: FailurePercentageOptions | false;
-}
-
-/** gRFC A50: `success_rate_ejection`. */
-export interface SuccessRateOptions {
-  /**
-   * How many standard deviations under the mean a success rate may be, in thousandths. Default 1,900.
-   * `stdev_factor`.
-   */
-  readonly stdevFactor?: number;
-  /** Of so many nodes in a hundred that are found, the node is really taken out. Default 100. `enforcement_percentage`. */
-  readonly enforcementPercentage?: number;
-  /** With fewer nodes that had `requestVolume` calls nobody is judged. Default 5. `minimum_hosts`. */
-  readonly minimumHosts?: number;
-  /** A node with fewer calls in an interval is not judged. Default 100. `request_volume`. */
-  readonly requestVolume?: number;
-}
-
-/** gRFC A50: `failure_percentage_ejection`. */
-export interface FailurePercentageOptions {
-  /** Of a hundred calls more than this must fail. Default 85. `threshold`. */
-  readonly threshold?: number;
-  /** Of so many nodes in a hundred that are found, the node is really taken out. Default 100. `enforcement_percentage`. */
-  readonly enforcementPercentage?: number;
-  /** With fewer nodes in the fleet nobody is judged. Default 5. `minimum_hosts`. */
-  readonly minimumHosts?: number;
-  /** A node with fewer calls in an interval is not judged. Default 50. `request_volume`. */
-  readonly requestVolume?: number;
-}
-
-interface Rules {
-  readonly intervalMs: number;
-  readonly terms: ResolvedTerms;
-  readonly successRate: Required<SuccessRateOptions> | undefined;
-  readonly failurePercentage: Required<FailurePercentageOptions> | undefined;
-}
 
 /**
  * Judges every node at the end of each interval by the calls that ended in it. One that is taken out stays out for
@@ -93,7 +40,7 @@ interface Rules {
  * @throws FleetError `INVALID_OPTION`, naming the field.
  */
 export function outlierDetection(options: OutlierDetectionOptions = {}): Detector {
-  const rules = resolve(options);
+  const rules = outlierRules(options);
   return {
     name: 'outlierDetection',
     watch: (ports) =>
@@ -112,52 +59,19 @@ export function outlierDetection(options: OutlierDetectionOptions = {}): Detecto
   };
 }
 
-function resolve(options: OutlierDetectionOptions): Rules {
-  const { intervalMs = 10_000, successRate = {}, failurePercentage = {} } = options;
-  requireDuration('outlierDetection.intervalMs', intervalMs);
-  const some = successRate !== false || failurePercentage !== false;
-  requireOption(some, 'outlierDetection', 'left with successRate or failurePercentage', 'both false');
-  return {
-    intervalMs,
-    terms: resolveTerms('outlierDetection', options),
-    successRate: successRate === false ? undefined : resolveSuccessRate(successRate),
-    failurePercentage: failurePercentage === false ? undefined : resolveFailurePercentage(failurePercentage),
-  };
-}
-
-function resolveSuccessRate(options: SuccessRateOptions): Required<SuccessRateOptions> {
-  const { stdevFactor = 1_900, enforcementPercentage = 100, minimumHosts = 5, requestVolume = 100 } = options;
-  const of = 'outlierDetection.successRate';
-  requireOption(stdevFactor >= 0 && stdevFactor < Infinity, `${of}.stdevFactor`, 'at least 0', stdevFactor);
-  requirePercentage(`${of}.enforcementPercentage`, enforcementPercentage);
-  requireCount(`${of}.minimumHosts`, minimumHosts);
-  requireCount(`${of}.requestVolume`, requestVolume);
-  return { stdevFactor, enforcementPercentage, minimumHosts, requestVolume };
-}
-
-function resolveFailurePercentage(options: FailurePercentageOptions): Required<FailurePercentageOptions> {
-  const { threshold = 85, enforcementPercentage = 100, minimumHosts = 5, requestVolume = 50 } = options;
-  const of = 'outlierDetection.failurePercentage';
-  requirePercentage(`${of}.threshold`, threshold);
-  requirePercentage(`${of}.enforcementPercentage`, enforcementPercentage);
-  requireCount(`${of}.minimumHosts`, minimumHosts);
-  requireCount(`${of}.requestVolume`, requestVolume);
-  return { threshold, enforcementPercentage, minimumHosts, requestVolume };
-}
-
 /** Intervals with calls in a row in which nobody could be judged, until that is said: one quiet moment is no news. */
 const patience = 6;
 
 /** The records of all nodes of one client. */
 class OutlierDetection {
-  private readonly rules: Rules;
+  private readonly rules: OutlierRules;
   private readonly ports: DetectorPorts;
   private readonly records = new Map<string, OutlierRecord>();
   private set = NodeSet.empty;
   /** Intervals in a row in which nobody could be judged. */
   private idle = 0;
 
-  constructor(rules: Rules, ports: DetectorPorts) {
+  constructor(rules: OutlierRules, ports: DetectorPorts) {
     this.rules = rules;
     this.ports = ports;
   }

@@ -321,6 +321,16 @@ describe('a node that was just connected', () => {
     expect(await answer).toBe('slow');
   });
 
+  it('and has no health service counts as healthy, and says so', async () => {
+    const { fleet, told } = fleetOf(await greeters('a'), {
+      health: activeHealth(grpcHealth(), { initialJitterMs: 0 }),
+    });
+    await soon(healthOf(fleet, 'a'), (health) => health === 'serving');
+    const reason = 'it has no health service, so it counts as healthy';
+    expect(fleet.nodes$.value.get('a')!.healthReason).toBe(reason);
+    expect(told('healthChanged')).toMatchObject([{ node: { id: 'a' }, to: 'serving', reason }]);
+  });
+
   it('awaitHealth without a health check is refused: calls would wait for ever', () => {
     const make = () => fleetOf([{ name: 'a', address: '127.0.0.1:1' }], { awaitHealth: true });
     expect(make).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }));

@@ -1,7 +1,8 @@
 import { activeHealth } from '../../src/health/activeHealth.js';
 import { consecutiveFailures, type ConsecutiveFailuresOptions } from '../../src/health/consecutiveFailures.js';
 import { ejectionTimeMs, judgementOn, resolveTerms } from '../../src/health/ejectionTerms.js';
-import { outlierDetection, type OutlierDetectionOptions } from '../../src/health/outlierDetection.js';
+import { outlierDetection } from '../../src/health/outlierDetection.js';
+import type { OutlierDetectionOptions } from '../../src/health/outlierDetection/outlierRules.js';
 import { tcpHealth } from '../../src/health/tcpHealth.js';
 
 const refused = (make: () => unknown, field: string) => {
