@@ -69,6 +69,8 @@ describe('consecutiveFailures', () => {
 
   marble('a node that nobody has called since is not forgiven', (m) => {
     m.expectObservable(run(m, 'F 99ms F').told$, '190ms !').toBe('o 9ms r 89ms o 19ms r', values);
+    // Whatever it did before.
+    m.expectObservable(run(m, 'fsF 99ms F').told$, '190ms !').toBe('--o 9ms r 89ms o 19ms r', values);
   });
 
   marble('calls that were under way when it was taken out do not prolong its time, nor count afterwards', (m) => {

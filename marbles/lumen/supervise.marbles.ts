@@ -87,7 +87,10 @@ describe('supervise', () => {
   });
 
   marble('dialling that fails counts, and who cannot be reached does not come back for having rested', (m) => {
-    m.expectObservable(drawn(m, [a, b], '', '-ucucu-------------c-r').why$, '30ms !').toBe('oucucu-------------c-o', values);
+    m.expectObservable(drawn(m, [a, b], '', '-ucucu-------------c-r').why$, '30ms !').toBe(
+      'oucucu-------------c-o',
+      values,
+    );
   });
 
   marble('a success ends the rest', (m) => {
