@@ -1,5 +1,5 @@
 import { distinctUntilChanged, ignoreElements, map, merge, tap, type Observable } from 'rxjs';
-import { whyNotRoutable } from '../../src/core/isRoutable.js';
+import { isPending, whyNotRoutable } from '../../src/core/isRoutable.js';
 import { createNode, type Node, type NodeState } from '../../src/core/node.js';
 import type { NodeOutcome } from '../../src/core/nodeOutcome.js';
 import { NodeSet } from '../../src/core/nodeSet.js';
@@ -83,7 +83,16 @@ describe('supervise', () => {
   });
 
   marble('a new connection ends the rest', (m) => {
-    m.expectObservable(drawn(m, [a, b], 'fff------', '----c-r--').why$, '30ms !').toBe('o-r-c-(ro)', values);
+    m.expectObservable(drawn(m, [a, b], 'fff------', '----c-r--').why$, '30ms !').toBe('o-r-c-o', values);
+  });
+
+  marble('a node that loses its connection while it rests is waited for, once it is dialled again', (m) => {
+    const { directory, why$ } = drawn(m, [a, b], 'fff------', '----u-c-r');
+    m.expectObservable(why$, '30ms !').toBe('o-r-u-c-o', values);
+    m.expectObservable(directory.node$('a').pipe(map(isPending), distinctUntilChanged()), '9ms !').toBe('n-----y-n', {
+      n: false,
+      y: true,
+    });
   });
 
   marble('dialling that fails counts, and who cannot be reached does not come back for having rested', (m) => {

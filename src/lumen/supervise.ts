@@ -10,7 +10,7 @@ import { isRoutable } from '../core/isRoutable.js';
 import type { Availability } from '../core/node.js';
 import { NodeSet } from '../core/nodeSet.js';
 import { rpc } from '../core/rpc.js';
-import { cooldown, incidentOf, type CooldownOptions, type NodeIncident, type Rest } from './cooldown.js';
+import { cooldown, incidentOf, type CooldownOptions, type NodeIncident } from './cooldown.js';
 import { fetchCapabilities } from './fetchCapabilities.js';
 import { handshake, type HandshakeOptions } from './handshake.js';
 
@@ -21,7 +21,7 @@ export interface SuperviseOptions {
 }
 
 /** The parts of a fleet that are watched, and taken care of. */
-export type Watched = Pick<Fleet, 'nodes$' | 'outcomes$' | 'channel' | 'annotate' | 'eject' | 'readmit'>;
+export type Watched = Pick<Fleet, 'nodes$' | 'changes$' | 'outcomes$' | 'channel' | 'annotate' | 'eject' | 'readmit'>;
 
 /**
  * Takes care of the nodes of a fleet while subscribed: joins what the capability handshake finds to them, and takes out those
@@ -55,20 +55,36 @@ export function askNode(
   });
 }
 
-function rests(fleet: Watched, options: CooldownOptions, scheduler: SchedulerLike): Observable<Rest> {
-  const anotherTakesCalls = (id: string) => fleet.nodes$.value.nodes.some((node) => node.id !== id && isRoutable(node));
-  return merge(
+/**
+ * A rest is for a node that fails although it is connected: one that is not takes no calls anyway, and when it is dialled again
+ * calls may wait for it, since a new connection forgives all.
+ */
+function rests(fleet: Watched, options: CooldownOptions, scheduler: SchedulerLike): Observable<unknown> {
+  const { nodes$ } = fleet;
+  const anotherTakesCalls = (id: string) => nodes$.value.nodes.some((node) => node.id !== id && isRoutable(node));
+  const connected = (id: string) => nodes$.value.get(id)?.availability === 'ready';
+
+  const rest$ = merge(
     fleet.outcomes$.pipe(map(({ node, outcome }) => incidentOf(node.id, outcome))),
-    fleet.nodes$.pipe(availabilityIncidents()),
+    nodes$.pipe(availabilityIncidents()),
   ).pipe(
     filter((incident) => incident !== undefined),
     cooldown({ maySpare: anotherTakesCalls, ...options }),
     tap(({ id, restMs }) => {
       if (restMs === undefined) return fleet.readmit(id, by);
+      if (!connected(id)) return;
       const reason = `rests for ${restMs} ms after repeated failures`;
-      return fleet.eject(id, { by, obstacle: 'cooling', reason, until: scheduler.now() + restMs });
+      fleet.eject(id, { by, obstacle: 'cooling', reason, until: scheduler.now() + restMs });
     }),
   );
+  const cutOff$ = fleet.changes$.pipe(
+    tap(({ updated }) => {
+      for (const { id, availability, ejections } of updated) {
+        if (availability !== 'ready' && ejections.some((ejection) => ejection.by === by)) fleet.readmit(id, by);
+      }
+    }),
+  );
+  return merge(rest$, cutOff$);
 }
 
 /** The name under which a rest stands at its node. */
