@@ -11,10 +11,11 @@
  * https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/load_balancing/panic_threshold
  */
 
-import { healthIn, withoutHealth, type HealthTally } from '../core/healthIn.js';
+import { healthIn, type HealthTally } from '../core/healthIn.js';
 import type { Node } from '../core/node.js';
-import type { NodeSet } from '../core/nodeSet.js';
+import { NodeSet } from '../core/nodeSet.js';
 import { requireOption } from '../core/requireOption.js';
+import { withoutHealth } from '../core/standing.js';
 import { grouped, traitsOver } from './grouped.js';
 import type { Part, Spread } from './grouped/grouping.js';
 import type { Balancer } from './picker.js';
@@ -92,7 +93,7 @@ export function priorityFailover(options: PriorityFailoverOptions = {}): Balance
     };
     return {
       shown: parts.map(({ nodes }, i) =>
-        panics[i] ? remembered(panicking, nodes, () => withoutHealth(nodes, said[i]!)) : nodes,
+        panics[i] ? remembered(panicking, nodes, () => inPanic(nodes, said[i]!)) : nodes,
       ),
       sharesFor: () => shares,
     };
@@ -114,6 +115,13 @@ const seed = 0x5052494f;
 
 function toldPriority({ metadata, tags }: Node): number {
   return Number(metadata.priority ?? tags.priority ?? 0);
+}
+
+function inPanic({ nodes, stale }: NodeSet, why: string): NodeSet {
+  const shown = nodes.map((node) =>
+    node.health === 'notServing' || node.health === 'ejected' ? withoutHealth(node, `panic, ${why}`) : node,
+  );
+  return NodeSet.of(shown, stale);
 }
 
 function remembered<K extends object, V>(memory: WeakMap<K, V>, key: K, make: () => V): V {

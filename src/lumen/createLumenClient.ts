@@ -152,7 +152,7 @@ export function createLumenClient(options: LumenClientOptions = {}): LumenClient
     handshake: { ...resolved.handshake, again$ },
     cooldown: resolved.cooldown,
     scheduler,
-  }).subscribe(({ id, state }) => fleet.annotate(id, state));
+  }).subscribe();
 
   const ports = { fleet, defaults, newId, scheduler, denied: (id: string) => again$.next(id) };
   const run = <R>(request: InferRequest, own: InferOptions & InferResumeOptions<R>, shape: Shape<R>): Observable<R> => {

@@ -6,7 +6,6 @@ import type { MetricScope } from './metricScope.js';
 import type { NodeLabels } from './nodeLabels.js';
 import type { EventHandlers, Recorder } from './recorder.js';
 import type { Scalar } from './series.js';
-import { snakeCase } from './snakeCase.js';
 
 const methodLabel = 'grpc_lb_outlier_detection_detection_method';
 const reasonLabel = 'grpc_lb_outlier_detection_unenforced_reason';
@@ -24,9 +23,8 @@ export class EjectionRecorder implements Recorder {
     this.unenforced = scope.metric(specs.ejectionsUnenforced);
   }
 
-  private ejected({ by, reason, enforced, node }: NodeEjected): void {
-    const method = detectionMethod(by, reason);
-    const spared = enforced ? '' : unenforcedReason(reason);
+  private ejected({ method, enforced, unenforcedReason, node }: NodeEjected): void {
+    const spared = unenforcedReason ?? '';
     const key = [method, spared, this.nodeLabels.keyOf(node)].join('\n');
     let count = this.counts.get(key);
     if (count === undefined) {
@@ -36,18 +34,4 @@ export class EjectionRecorder implements Recorder {
     }
     count.value++;
   }
-}
-
-/**
- * `success_rate` or `failure_percentage`, which gRPC knows; else the name of the detector, as `consecutive_failures`.
- */
-export function detectionMethod(by: string, reason: string): string {
-  if (/success rate/i.test(reason)) return 'success_rate';
-  if (/failure percentage/i.test(reason)) return 'failure_percentage';
-  return snakeCase(by);
-}
-
-/** Chance spared it, or the budget was used up. */
-function unenforcedReason(reason: string): string {
-  return /enforce|chance/i.test(reason) ? 'enforcement_percentage' : 'max_ejection_overflow';
 }

@@ -23,7 +23,13 @@ const thirdFailure: Detector = {
   watch: ({ outcomes$, mayEject }): Observable<Finding> =>
     outcomes$.pipe(
       filter(({ node }) => node.stats.consecutiveFailures === 3 && mayEject(node.id)),
-      map(({ node }): Finding => ({ id: node.id, type: 'eject', reason: '3 failures in a row', until: undefined })),
+      map(({ node }): Finding => ({
+        type: 'eject',
+        id: node.id,
+        method: 'third_failure',
+        reason: '3 failures in a row',
+        until: undefined,
+      })),
     ),
 };
 
