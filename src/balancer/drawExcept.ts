@@ -24,7 +24,8 @@ export function drawExcept(
   }
   let total = 0;
   for (let index = 0; index < nodes.length; index++) {
-    if (!exclude.has(nodes[index]!.id)) total += shareOf(nodes[index]!, index);
+    const node = nodes[index]!;
+    if (!exclude.has(node.id)) total += shareOf(node, index);
   }
   let rest = part() * total;
   let last = 0;

@@ -1,6 +1,9 @@
-import { map } from 'rxjs';
+import { map, of } from 'rxjs';
 import { consistentHash } from '../../src/balancer/consistentHash.js';
+import { fastestResponse } from '../../src/balancer/fastestResponse.js';
 import { leastLoaded } from '../../src/balancer/leastLoaded.js';
+import { leastRequest } from '../../src/balancer/leastRequest.js';
+import { peakEwma } from '../../src/balancer/peakEwma.js';
 import type { Balancer } from '../../src/balancer/picker.js';
 import { pickerOf } from '../../src/balancer/pickerOf.js';
 import { powerOfTwo } from '../../src/balancer/powerOfTwo.js';
@@ -14,6 +17,9 @@ import type { Node } from '../../src/core/node.js';
 import { taskAware } from '../../src/lumen/taskAware.js';
 import { testBalancer } from '../../src/testing/testBalancer.js';
 
+/** What a metrics server may say of nodes that nobody called. */
+const fictions = of(new Map(Array.from({ length: 10 }, (_, i) => [`n${i}`, [NaN, 0, -1, Infinity][i % 4]!])));
+
 const nearest =
   (zone: string): Balancer =>
   (nodes$) =>
@@ -22,9 +28,52 @@ const nearest =
 testBalancer(() => roundRobin(), { name: 'roundRobin', spread: true });
 testBalancer((chance) => roundRobin({ random: chance }), { name: 'roundRobin from a random start', spread: true });
 testBalancer((chance) => random({ random: chance }), { name: 'random', spread: true });
-testBalancer(() => leastLoaded(), { name: 'leastLoaded', spread: true });
-testBalancer((chance) => leastLoaded({ random: chance }), { name: 'leastLoaded from a random start', spread: true });
-testBalancer((chance) => powerOfTwo({ random: chance }), { name: 'powerOfTwo', spread: true });
+testBalancer(() => leastLoaded(), { name: 'leastLoaded', spread: true, loadAware: true });
+testBalancer((chance) => leastLoaded({ random: chance }), {
+  name: 'leastLoaded from a random start',
+  spread: true,
+  loadAware: true,
+});
+testBalancer((chance) => powerOfTwo({ random: chance }), {
+  name: 'powerOfTwo',
+  spread: true,
+  weighted: true,
+  loadAware: true,
+});
+testBalancer((chance) => leastRequest({ random: chance, choiceCount: 5 }), {
+  name: 'leastRequest of five',
+  spread: true,
+  weighted: true,
+  loadAware: true,
+});
+testBalancer((chance) => leastRequest({ random: chance, activeRequestBias: 0.5 }), {
+  name: 'leastRequest with half a bias',
+  spread: true,
+  loadAware: true,
+});
+testBalancer((chance) => leastRequest({ random: chance, activeRequestBias: 0 }), {
+  name: 'leastRequest without a bias',
+  spread: true,
+  weighted: true,
+});
+testBalancer((chance, scheduler) => peakEwma({ random: chance, scheduler }), {
+  name: 'peakEwma',
+  spread: true,
+  weighted: true,
+  loadAware: true,
+});
+testBalancer((chance, scheduler) => fastestResponse({ random: chance, scheduler }), {
+  name: 'fastestResponse',
+  spread: true,
+  weighted: true,
+  loadAware: true,
+});
+testBalancer((chance, scheduler) => fastestResponse({ random: chance, scheduler, latencies$: fictions }), {
+  name: 'fastestResponse that is told nonsense',
+  spread: true,
+  weighted: true,
+  loadAware: true,
+});
 testBalancer(() => weightedRoundRobin(), { name: 'weightedRoundRobin', spread: true, weighted: true });
 testBalancer((chance) => weightedRoundRobin({ random: chance }), {
   name: 'weightedRoundRobin from a random start',

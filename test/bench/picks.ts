@@ -2,7 +2,10 @@
 
 import { of } from 'rxjs';
 import { consistentHash } from '../../src/balancer/consistentHash.js';
+import { fastestResponse } from '../../src/balancer/fastestResponse.js';
 import { leastLoaded } from '../../src/balancer/leastLoaded.js';
+import { leastRequest } from '../../src/balancer/leastRequest.js';
+import { peakEwma } from '../../src/balancer/peakEwma.js';
 import type { Balancer, Pick, PickContext, Picker } from '../../src/balancer/picker.js';
 import { powerOfTwo } from '../../src/balancer/powerOfTwo.js';
 import { priorityFailover } from '../../src/balancer/priorityFailover.js';
@@ -26,6 +29,9 @@ const balancers: Readonly<Record<string, () => Balancer>> = {
   random,
   leastLoaded,
   powerOfTwo,
+  leastRequest,
+  peakEwma,
+  fastestResponse,
   weightedRoundRobin,
   loadReports: () => weightedRoundRobin({ loadReports: { blackoutPeriodMs: 0 } }),
   weightedRandom,
