@@ -28,6 +28,15 @@ export class Candidates {
     this.stats = this.nodes.map((node) => node.stats);
   }
 
+  /**
+   * Every node of the set that meets the requirement and has a weight, in the order of the set, whether or not it may
+   * take calls now: for strategies in which a node keeps its place while it is down.
+   */
+  get members(): readonly Node[] {
+    const { requires } = this;
+    return this.set.nodes.filter((node) => node.weight > 0 && (requires === undefined || requires.test(node)));
+  }
+
   /** True when somebody is left after the excluded. Looks at the nodes only when there are as many ids as nodes. */
   hasOther(exclude: Excluded): boolean {
     return exclude.size < this.nodes.length || this.nodes.some((node) => !exclude.has(node.id));
