@@ -21,6 +21,8 @@ export interface TestBalancerOptions {
   readonly weighted?: boolean;
   /** It claims to send equal keys to one node, and to move few when nodes come and go. Default false. */
   readonly keyed?: boolean;
+  /** With `keyed`: the fraction of the keys of other nodes that may move when one comes or goes. Default 0. */
+  readonly disruption?: number;
   /** Seed of the chance that `make` is given; printed where a case fails by it. Default: another in each run. */
   readonly seed?: number;
 }
@@ -288,6 +290,10 @@ export function testBalancer(make: (random: () => number) => Balancer, options: 
 
     if (options.keyed) {
       const homes = (bed: Bed) => Array.from({ length: 2_000 }, (_, i) => bed.take(keyed(i)).id);
+      const expectFew = (moved: readonly unknown[]) => {
+        const few = 2_000 * (options.disruption ?? 0);
+        ok(moved.length <= few, `${moved.length} of 2,000 keys moved that had no need to, more than ${few}`);
+      };
 
       it('equal keys go to one node, whatever else is called in between', () => {
         const bed = bedOf(create(), nodes(8));
@@ -307,9 +313,9 @@ export function testBalancer(make: (random: () => number) => Balancer, options: 
         const bed = bedOf(create(), all);
         const before = homes(bed);
         bed.next(all.filter(({ id }) => id !== 'n3'));
-        homes(bed).forEach((home, i) => ok(home === before[i] || before[i] === 'n3'));
+        expectFew(homes(bed).filter((home, i) => home !== before[i] && before[i] !== 'n3'));
         bed.next(all.map((n) => (n.id === 'n3' ? updateNode(n, { availability: 'unavailable' }) : n)));
-        homes(bed).forEach((home, i) => ok(home === before[i] || before[i] === 'n3'));
+        expectFew(homes(bed).filter((home, i) => home !== before[i] && before[i] !== 'n3'));
         bed.next(all);
         deepStrictEqual(homes(bed), before);
       });
@@ -319,8 +325,9 @@ export function testBalancer(make: (random: () => number) => Balancer, options: 
         const before = homes(bed);
         bed.next(nodes(9));
         const moved = homes(bed).filter((home, i) => home !== before[i]);
-        ok(moved.every((home) => home === 'n8'));
-        ok(moved.length > 0 && moved.length < 2_000 / 4, `${moved.length} of 2,000 keys moved to one of nine nodes`);
+        const there = moved.filter((home) => home === 'n8').length;
+        expectFew(moved.filter((home) => home !== 'n8'));
+        ok(there > 0 && there < 2_000 / 4, `${there} of 2,000 keys moved to one of nine nodes`);
       });
 
       it('a call without a key finds a node too', () => {
