@@ -2,9 +2,11 @@
 
 import { consistentHash } from '../balancer/consistentHash.js';
 import { leastLoaded } from '../balancer/leastLoaded.js';
+import { maglev } from '../balancer/maglev.js';
 import type { Balancer } from '../balancer/picker.js';
 import { powerOfTwo } from '../balancer/powerOfTwo.js';
 import { random } from '../balancer/random.js';
+import { ringHash } from '../balancer/ringHash.js';
 import { roundRobin } from '../balancer/roundRobin.js';
 import { weightedRandom } from '../balancer/weightedRandom.js';
 import { weightedRoundRobin } from '../balancer/weightedRoundRobin.js';
@@ -13,7 +15,9 @@ import { weightedRoundRobin } from '../balancer/weightedRoundRobin.js';
 export const balancerNames = {
   round_robin: ['rr'],
   random: [],
-  consistent_hash: ['ring_hash', 'ring_hash_experimental', 'hash'],
+  consistent_hash: ['hash'],
+  ring_hash: ['ring_hash_experimental'],
+  maglev: [],
   least_connections: ['least_conn', 'least_loaded', 'least_request'],
   weighted_round_robin: ['wrr'],
   weighted_random: [],
@@ -32,6 +36,8 @@ const balancers: Readonly<Record<BalancerName, () => Balancer>> = {
   round_robin: () => roundRobin(),
   random: () => random(),
   consistent_hash: () => consistentHash(),
+  ring_hash: () => ringHash(),
+  maglev: () => maglev(),
   least_connections: () => leastLoaded(),
   weighted_round_robin: () => weightedRoundRobin(),
   weighted_random: () => weightedRandom(),

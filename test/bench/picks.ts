@@ -4,9 +4,11 @@ import { fileURLToPath } from 'node:url';
 import { of } from 'rxjs';
 import { consistentHash } from '../../src/balancer/consistentHash.js';
 import { leastLoaded } from '../../src/balancer/leastLoaded.js';
+import { maglev } from '../../src/balancer/maglev.js';
 import type { Balancer, Pick, PickContext, Picker } from '../../src/balancer/picker.js';
 import { powerOfTwo } from '../../src/balancer/powerOfTwo.js';
 import { random } from '../../src/balancer/random.js';
+import { ringHash } from '../../src/balancer/ringHash.js';
 import { roundRobin } from '../../src/balancer/roundRobin.js';
 import { weightedRandom } from '../../src/balancer/weightedRandom.js';
 import { weightedRoundRobin } from '../../src/balancer/weightedRoundRobin.js';
@@ -24,6 +26,10 @@ const balancers: Readonly<Record<string, () => Balancer>> = {
   weightedRoundRobin,
   weightedRandom,
   consistentHash,
+  ringHash,
+  'ringHash of a large ring': () => ringHash({ maxRingSize: 1_048_576, minRingSize: 524_288 }),
+  'ringHash with bounded loads': () => ringHash({ boundedLoad: 1.25 }),
+  maglev,
 };
 const contexts: readonly PickContext[] = Array.from({ length: 4_096 }, (_, i) => ({ key: `user-${i * 7_919}` }));
 const outcome = { status: 'ok', latencyMs: 1 } as const;

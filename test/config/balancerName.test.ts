@@ -10,7 +10,9 @@ describe('a strategy', () => {
   it.each<[BalancerName, string]>([
     ['round_robin', 'round_robin'],
     ['random', 'random'],
-    ['consistent_hash', 'ring_hash_experimental'],
+    ['consistent_hash', 'consistent_hash'],
+    ['ring_hash', 'ring_hash_experimental'],
+    ['maglev', 'maglev'],
     ['least_connections', 'least_loaded'],
     ['weighted_round_robin', 'weighted_round_robin'],
     ['weighted_random', 'weighted_random'],
@@ -23,6 +25,6 @@ describe('a strategy', () => {
   });
 
   it('is there for each name', () => {
-    expect(Object.keys(balancerNames)).toHaveLength(7);
+    expect(Object.keys(balancerNames)).toHaveLength(9);
   });
 });
