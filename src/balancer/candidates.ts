@@ -130,7 +130,10 @@ export function forgetOldest(map: Map<string, unknown>): void {
   if (map.size >= maxLists) map.delete(map.keys().next().value!);
 }
 
-/** Told of each change of a node's in-flight count that a pick makes; with the outcome, when it ended with one. */
+/**
+ * Told of each change of a node's in-flight count that a pick makes; with the outcome, when it ended with one. `index` is
+ * the place of the node in the list that it was picked from, -1 when somebody else picked it.
+ */
 export type InFlightChanged = (node: Node, index: number, outcome: Outcome | undefined) => void;
 
 /** What a pick needs of its strategy. */

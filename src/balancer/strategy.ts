@@ -80,6 +80,7 @@ class Seat implements PickPorts {
 /** What survives the sets of one subscription. */
 class Memory {
   readonly name: string;
+  readonly noted: Picker['noted'];
   private readonly strategy: Strategy;
   private all: Seat | undefined;
   private readonly seats = new Map<string, Seat>();
@@ -87,6 +88,8 @@ class Memory {
   constructor(name: string, strategy: Strategy) {
     this.name = name;
     this.strategy = strategy;
+    const { changed } = strategy;
+    this.noted = changed && ((node, outcome) => changed(node, -1, outcome));
   }
 
   seat(requires: Requirement | undefined): Seat {
@@ -113,6 +116,10 @@ class StrategyPicker implements Picker {
   constructor(set: NodeSet, memory: Memory) {
     this.set = set;
     this.memory = memory;
+  }
+
+  get noted(): Picker['noted'] {
+    return this.memory.noted;
   }
 
   pick(context: PickContext): Pick | NoPick {
