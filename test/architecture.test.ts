@@ -27,6 +27,7 @@ const heavy: Readonly<Record<string, readonly string[]>> = {
 /** Who owns a subscription, by what ends it. Everyone else returns Observables. `cli/` and `testing/` are programs. */
 const subscribers: Readonly<Record<string, readonly string[]>> = {
   'an operator written from scratch: unsubscribing from it ends what it subscribed to': [
+    'balancer/narrowed.ts',
     'balancer/splitByWeight.ts',
     'call/attemptRun.ts',
     'call/callSurface.ts',
@@ -85,6 +86,7 @@ const provenBy: Readonly<Record<string, readonly string[]>> = {
   'test/balancer/consistentHash.test.ts': ['balancer/hashRing.ts', 'balancer/murmur3.ts'],
   'test/balancer/keyedBalancer.test.ts': ['balancer/loadJournal.ts'],
   'test/balancer/maglev.test.ts': ['balancer/hashKey.ts'],
+  'test/balancer/splitByWeight.test.ts': ['balancer/accountedPick.ts'],
   'test/balancer/conformance.test.ts': ['testing/testBalancer.ts', 'testing/runner.ts', 'testing/seededRandom.ts'],
   'test/balancer/strategy.test.ts': ['balancer/candidates.ts', 'balancer/turn.ts'],
   'test/balancer/weights.test.ts': ['balancer/sameWeights.ts'],

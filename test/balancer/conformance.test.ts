@@ -6,8 +6,10 @@ import type { Balancer } from '../../src/balancer/picker.js';
 import { pickerOf } from '../../src/balancer/pickerOf.js';
 import { powerOfTwo } from '../../src/balancer/powerOfTwo.js';
 import { random } from '../../src/balancer/random.js';
+import { randomSubset } from '../../src/balancer/randomSubset.js';
 import { ringHash } from '../../src/balancer/ringHash.js';
 import { roundRobin } from '../../src/balancer/roundRobin.js';
+import { stickySessions } from '../../src/balancer/stickySessions.js';
 import { weightedRandom } from '../../src/balancer/weightedRandom.js';
 import { weightedRoundRobin } from '../../src/balancer/weightedRoundRobin.js';
 import { updateNode } from '../../src/core/node.js';
@@ -66,5 +68,16 @@ testBalancer((chance) => maglev({ random: chance, tableSize: 1_009, boundedLoad:
   name: 'maglev with bounded loads',
   ...keyed,
   disruption: 0.03,
+});
+testBalancer(() => stickySessions(), { name: 'stickySessions', spread: true });
+testBalancer((chance) => stickySessions({ balancer: weightedRandom({ random: chance }) }), {
+  name: 'stickySessions by weight',
+  spread: true,
+  weighted: true,
+});
+testBalancer((chance) => randomSubset(20, { random: chance }), { name: 'randomSubset', spread: true });
+testBalancer((chance) => stickySessions({ balancer: randomSubset(20, { random: chance }) }), {
+  name: 'stickySessions in a subset',
+  spread: true,
 });
 testBalancer(() => nearest('eu-1'), { name: 'a custom balancer' });

@@ -8,8 +8,10 @@ import { maglev } from '../../src/balancer/maglev.js';
 import type { Balancer, Pick, PickContext, Picker } from '../../src/balancer/picker.js';
 import { powerOfTwo } from '../../src/balancer/powerOfTwo.js';
 import { random } from '../../src/balancer/random.js';
+import { randomSubset } from '../../src/balancer/randomSubset.js';
 import { ringHash } from '../../src/balancer/ringHash.js';
 import { roundRobin } from '../../src/balancer/roundRobin.js';
+import { stickySessions } from '../../src/balancer/stickySessions.js';
 import { weightedRandom } from '../../src/balancer/weightedRandom.js';
 import { weightedRoundRobin } from '../../src/balancer/weightedRoundRobin.js';
 import { createNode } from '../../src/core/node.js';
@@ -30,6 +32,8 @@ const balancers: Readonly<Record<string, () => Balancer>> = {
   'ringHash of a large ring': () => ringHash({ maxRingSize: 1_048_576, minRingSize: 524_288 }),
   'ringHash with bounded loads': () => ringHash({ boundedLoad: 1.25 }),
   maglev,
+  stickySessions,
+  randomSubset: () => randomSubset(20),
 };
 const contexts: readonly PickContext[] = Array.from({ length: 4_096 }, (_, i) => ({ key: `user-${i * 7_919}` }));
 const outcome = { status: 'ok', latencyMs: 1 } as const;
