@@ -170,6 +170,19 @@ describe.each(Object.entries(strategies))('%s with bounded loads', (name, make) 
     expect(a.node.id).not.toBe(b.node.id);
   });
 
+  it('sees that calls of others are over, also on nodes that no key of its own comes to', () => {
+    const nodes = listed(4);
+    const bed = start(make({ boundedLoad: 1.25 }), nodes);
+    const home = bed.pick({ key: 'k' });
+    home.release();
+    const others = start(roundRobin(), nodes.filter(({ id }, i) => i > 0 && id !== home.node.id).slice(0, 1));
+    const open = Array.from({ length: 3_000 }, () => others.pick({}));
+    const seen = Array.from({ length: 40 }, () => bed.pick({ key: 'k' }));
+    for (const pick of [...open, ...seen]) pick.end(done);
+    for (let i = 0; i < 200; i++) bed.pick({ key: 'k' });
+    expect(home.node.stats.inFlight).toBeLessThanOrEqual(Math.ceil((1.25 * 200) / 4));
+  });
+
   it('tells in its account how full each node is', () => {
     const bed = start(make({ boundedLoad: 1.25 }), listed(4));
     const open = Array.from({ length: 8 }, () => bed.pick({ key: 'k' }));

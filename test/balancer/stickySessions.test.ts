@@ -229,6 +229,20 @@ describe('stickySessions', () => {
 });
 
 describe('SessionTable', () => {
+  it('has forgotten a session that gave way for good, also when a call of it ends later', () => {
+    const table = new SessionTable(2, 10, () => 0);
+    const old = table.put('k', 'x');
+    old.calls++;
+    for (const key of ['l', 'm']) table.put(key, 'x');
+    table.put('k', 'y');
+    table.ended(old);
+    table.put('n', 'x');
+    expect(table.find('k')?.node).toBe('y');
+    table.put('o', 'x');
+    expect(table.find('k')?.node).toBe('y');
+    expect(table.size).toBe(2);
+  });
+
   it('is a list in the order of use, of which those that are idle for too long or too many are gone', () => {
     const step = fc.record({
       what: fc.constantFrom('find', 'put', 'begin', 'end'),
