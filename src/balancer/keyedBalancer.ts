@@ -13,7 +13,8 @@ export interface KeyedOptions {
   /**
    * No node takes a call while it has this many times the average of this client in flight; the key goes on to the next
    * node that has room. Over 1; from 1.2 to 2 is usual. Weights scale the bound. Below one call a node on average each
-   * may have one. Default: no bound. Envoy name: `hash_balance_factor`, in percent.
+   * may have one, so that calls with one key at once go to several nodes. The account of a pick scores each node by how
+   * full it is, 1 being full. Default: no bound. Envoy name: `hash_balance_factor`, in percent.
    */
   readonly boundedLoad?: number;
   /** Chance for the calls without a key, from 0 up to 1. Default `Math.random`. */

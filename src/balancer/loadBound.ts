@@ -42,9 +42,15 @@ export class LoadBound {
     this.stats = stats;
     this.indexes = undefined;
     this.visitor = 0;
-    this.shares = Float64Array.from(nodes, ({ weight }, index) => (placed(index) ? Math.min(weight, maxWeight) : 0));
-    const weights = this.shares.reduce((sum, weight) => sum + weight, 0);
-    for (let i = 0; i < nodes.length; i++) this.shares[i] = (this.factor * this.shares[i]!) / (weights || 1);
+    const shares = new Float64Array(nodes.length);
+    let weights = 0;
+    for (let i = 0; i < nodes.length; i++) {
+      if (placed(i)) weights += shares[i] = Math.min(nodes[i]!.weight, maxWeight);
+    }
+    const part = this.factor / (weights || 1);
+    for (let i = 0; i < nodes.length; i++) shares[i]! *= part;
+    this.shares = shares;
+    this.known = new Float64Array(nodes.length);
     this.recount();
   }
 
@@ -84,9 +90,10 @@ export class LoadBound {
   }
 
   private recount(): void {
+    const { stats, known } = this;
     this.seen = this.journal.count;
-    this.known = Float64Array.from(this.stats, ({ inFlight }) => inFlight);
-    this.total = this.known.reduce((sum, inFlight) => sum + inFlight, 0);
+    this.total = 0;
+    for (let i = 0; i < stats.length; i++) this.total += known[i] = stats[i]!.inFlight;
   }
 
   /** The place of a node here; `index` is its place in the list that it was picked from, mostly this one. */

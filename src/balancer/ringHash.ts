@@ -28,10 +28,12 @@ export interface RingHashOptions extends KeyedOptions {
  * Sends calls with equal keys to the same node, the one that gRPC's `ring_hash` takes for the same addresses and keys.
  *
  * Use it where other gRPC clients or Envoy share the nodes and their caches: equal addresses, weights and ring sizes give
- * equal rings (gRFC A42, XXH64 with seed 0). Else `consistentHash()` is better: there a node that comes or goes moves no
- * keys but its own, while here the entries of all are counted anew, which moves others too: about 10 % more at 8 nodes,
- * none where the count stays the same, as past 1,024 nodes. And past `maxRingSize` nodes there is no entry for each:
- * who has none takes calls only when nobody else can.
+ * equal rings (gRFC A42, XXH64 with seed 0). Else `consistentHash()` or `maglev()` are better. Here the entries of all
+ * nodes are counted anew when one comes or goes, which moves keys of the others too: 9 % of all at 8 nodes, more than half
+ * at 10,000 (a table stands at `maglev()`). And the default ring is small, as gRPC's is: of 500 nodes, with two entries
+ * each, one has a sixteenth of its share and another three and a half times it; past `maxRingSize` nodes some have no
+ * entry at all, and take calls only when nobody else can. So raise both sizes to a hundred times the number of nodes, in
+ * all clients alike.
  *
  * A node is placed by the `hash_key` of its metadata, else by its first address (gRFC A76); nodes of one hash key count as
  * one with their weights added, whose entries they share. A node that is down keeps its place, and its keys go to the
