@@ -98,8 +98,10 @@ class KeyedChooser implements Chooser {
     const { owning, indexOf } = this.circle;
     if (owning === undefined) return () => true;
     const placed = new Uint8Array(this.nodes.length);
-    for (let owner = 0; owner < owning.length; owner++)
-      if (indexOf[owner]! >= 0) placed[indexOf[owner]!] = owning[owner]!;
+    for (let owner = 0; owner < owning.length; owner++) {
+      const index = indexOf[owner]!;
+      if (index >= 0) placed[index] = owning[owner]!;
+    }
     return (index) => placed[index] === 1;
   }
 
@@ -139,6 +141,8 @@ class KeyedChooser implements Chooser {
 export function indexesOf(members: readonly Node[], nodes: readonly Node[]): Int32Array<ArrayBuffer> {
   const indexOf = new Int32Array(members.length).fill(-1);
   // The list is drawn from the members in their order.
-  for (let i = 0, next = 0; next < nodes.length; i++) if (members[i] === nodes[next]) indexOf[i] = next++;
+  for (let i = 0, next = 0; next < nodes.length; i++) {
+    if (members[i] === nodes[next]) indexOf[i] = next++;
+  }
   return indexOf;
 }

@@ -21,8 +21,8 @@ export interface MaglevOptions extends KeyedOptions {
 /**
  * Sends calls with equal keys to the same node, by a table in which each node has its share of the places.
  *
- * The most even of the hashing strategies: shares differ by a place or two, where those on a ring differ by a third and
- * more. The price is that a node that comes or goes moves a few keys of the others too. Of 100,000 keys, when one of so
+ * The most even of the hashing strategies: shares of one weight differ by a place, where those on a ring differ by a tenth
+ * and more. The price is that a node that comes or goes moves a few keys of the others too. Of 100,000 keys, when one of so
  * many nodes goes, there move without need:
  *
  *     nodes                      8      100    1,000   10,000

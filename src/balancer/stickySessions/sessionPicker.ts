@@ -4,7 +4,7 @@ import { isRoutable } from '../../core/isRoutable.js';
 import type { Node } from '../../core/node.js';
 import type { NodeSet } from '../../core/nodeSet.js';
 import type { Outcome } from '../../core/nodeStats.js';
-import type { Candidate, LeftOut, Why } from '../../core/why.js';
+import type { LeftOut, Why } from '../../core/why.js';
 import { CandidateLists, copyOf } from '../candidates.js';
 import type { Excluded, NoPick, Pick, PickContext, Picker, Requirement } from '../picker.js';
 import type { Session, SessionTable } from './sessionTable.js';
@@ -52,7 +52,7 @@ export class SessionPicker implements Picker {
         return { ...pick.why, strategy: `${name} (${what}): ${pick.why.strategy}` };
       });
     }
-    if (exclude!.has(pick.node.id) && pick.node !== node) {
+    if (exclude!.has(pick.node.id)) {
       // Everybody was tried, so the call may as well be where its session is.
       pick.release();
       return this.kept(node, session!, context);
@@ -79,19 +79,11 @@ export class SessionPicker implements Picker {
     const strategy = `${name} (kept by its session): ${this.innerName}`;
     const all = new CandidateLists(set, strategy).for(requires).why(node, exclude, strict);
     if (reach === undefined) return all;
-    const within: Candidate[] = [];
+    const beyond = { obstacle: 'elsewhere', reason: `out of reach of ${this.innerName}` } as const;
     const refusals = new Map<string, LeftOut>(all.leftOut.map((each) => [each.node, each]));
-    for (const each of all.candidates) {
-      if (reach.has(each.node)) within.push(each);
-      else
-        refusals.set(each.node, {
-          node: each.node,
-          obstacle: 'elsewhere',
-          reason: `out of reach of ${this.innerName}`,
-        });
-    }
+    for (const { node: id } of all.candidates) if (!reach.has(id)) refusals.set(id, { node: id, ...beyond });
     const leftOut = set.nodes.map(({ id }) => refusals.get(id)).filter((each) => each !== undefined);
-    return { strategy, candidates: within, leftOut };
+    return { strategy, candidates: all.candidates.filter(({ node: id }) => reach.has(id)), leftOut };
   }
 }
 
