@@ -30,6 +30,7 @@ const subscribers: Readonly<Record<string, readonly string[]>> = {
   'an operator written from scratch: unsubscribing from it ends what it subscribed to': [
     'balancer/grouped.ts',
     'balancer/fastestResponse.ts',
+    'balancer/narrowed.ts',
     'call/attemptRun.ts',
     'call/callSurface.ts',
     'call/consume.ts',
@@ -98,7 +99,6 @@ const provenBy: Readonly<Record<string, readonly string[]>> = {
   'marbles/call/retry.marbles.ts': ['call/retryOptions.ts', 'call/retryVerdict.ts'],
   'marbles/health/activeHealth.marbles.ts': ['health/healthCheck.ts'],
   'marbles/transport/channelPool.marbles.ts': ['transport/pooledConnection.ts'],
-  'test/balancer/consistentHash.test.ts': ['balancer/murmur3.ts'],
   'test/balancer/conformance.test.ts': [
     'testing/assertShares.ts',
     'testing/runner.ts',
@@ -108,6 +108,10 @@ const provenBy: Readonly<Record<string, readonly string[]>> = {
     'testing/testBalancer/nodes.ts',
   ],
   'test/balancer/models.test.ts': ['balancer/nodeDraw.ts', 'balancer/passedOver.ts', 'balancer/recentTime.ts'],
+  'test/balancer/consistentHash.test.ts': ['balancer/hashRing.ts', 'balancer/murmur3.ts'],
+  'test/balancer/keyedBalancer.test.ts': ['balancer/loadJournal.ts'],
+  'test/balancer/maglev.test.ts': ['balancer/hashKey.ts'],
+  'test/balancer/splitByWeight.test.ts': ['balancer/accountedPick.ts'],
   'test/balancer/strategy.test.ts': ['balancer/candidates.ts', 'balancer/turn.ts'],
   'test/balancer/loadReports.test.ts': ['core/stopwatch.ts'],
 
