@@ -33,6 +33,8 @@ export { retryBudget } from './core/retryBudget.js';
 export type { RetryBudget, RetryBudgetOptions } from './core/retryBudget.js';
 export { retryThrottle } from './core/retryThrottle.js';
 export type { RetryThrottleOptions } from './core/retryThrottle.js';
+export { tokenBucket } from './core/tokenBucket.js';
+export type { TokenBucket, TokenBucketOptions } from './core/tokenBucket.js';
 
 // discovery: where are the nodes?
 export type { Discovery, DiscoveryEvent, DiscoveryQuery } from './discovery/discovery.js';
@@ -198,6 +200,22 @@ export type {
   PolicyPorts,
   RunningPolicy,
 } from './call/policy.js';
+export { rateLimit } from './call/rateLimit.js';
+export type { RateLimitOptions } from './call/rateLimit.js';
+export type { CostBy } from './call/rateLimit/rateRules.js';
+export type { BucketFigures, RateReport } from './call/rateLimit/rateLanes.js';
+export { concurrencyLimit } from './call/concurrencyLimit.js';
+export type { ConcurrencyLimitOptions, QueueOptions } from './call/concurrencyLimit.js';
+export type { PlaceFigures, PlaceReport } from './call/concurrencyLimit/placeReport.js';
+export type { LimitFigures, WaitQuantiles } from './call/limitMeter.js';
+export { fixedLimit } from './call/fixedLimit.js';
+export { aimdLimit } from './call/aimdLimit.js';
+export type { AimdLimitOptions } from './call/aimdLimit.js';
+export { gradientLimit } from './call/gradientLimit.js';
+export type { GradientLimitOptions } from './call/gradientLimit.js';
+export { vegasLimit } from './call/vegasLimit.js';
+export type { VegasLimitOptions } from './call/vegasLimit.js';
+export type { Limit, LimitAlgorithm, LimitPorts, LimitSample } from './call/limit.js';
 export type {
   AttemptEnded,
   AttemptReason,

@@ -97,6 +97,7 @@ const provenBy: Readonly<Record<string, readonly string[]>> = {
   ],
   'marbles/call/trace.marbles.ts': ['call/traceparent.ts'],
   'marbles/call/retry.marbles.ts': ['call/retryOptions.ts', 'call/retryVerdict.ts'],
+  'marbles/call/rateLimit.marbles.ts': ['call/limitMeter.ts'],
   'marbles/health/activeHealth.marbles.ts': ['health/healthCheck.ts'],
   'marbles/transport/channelPool.marbles.ts': ['transport/pooledConnection.ts'],
   'test/balancer/conformance.test.ts': [
@@ -116,6 +117,7 @@ const provenBy: Readonly<Record<string, readonly string[]>> = {
   'test/balancer/loadReports.test.ts': ['core/stopwatch.ts'],
 
   'test/balancer/weights.test.ts': ['balancer/aliasTable.ts', 'balancer/creditRing.ts', 'balancer/sameWeights.ts'],
+  'test/call/limit.test.ts': ['call/fixedLimit.ts'],
   'test/cli/main.test.ts': ['cli/lumenOf.ts', 'cli/terminal.ts'],
   'test/cli/register.test.ts': ['cli/keyed.ts'],
   'test/config/backends.test.ts': ['config/backend.ts', 'config/backendUrl.ts', 'config/urlParts.ts'],

@@ -226,8 +226,10 @@ export class AttemptRun<C, R> implements AnswerSink<R>, AttemptContext, Entrant,
       this.refuse(FleetError.from(thrown));
       return true;
     }
+    // It may have been given up within the call above.
+    if (this.over) gate.withdraw?.(this);
+    else this.waiting = { unsubscribe: () => gate.withdraw?.(this) };
     this.waitedSince ||= this.ports.now();
-    this.waiting = { unsubscribe: () => gate.withdraw?.(this) };
     return true;
   }
 

@@ -10,6 +10,7 @@ import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { breakerRows } from './breaker.js';
 import { callRows } from './calls.js';
+import { limitRows } from './limits.js';
 import type { Effort, Row } from './measure.js';
 import { metricRows } from './metrics.js';
 import { nodeSetRows } from './nodeSet.js';
@@ -48,6 +49,7 @@ const others: Readonly<Record<string, (quick: boolean) => Iterable<Row> | Promis
   pipeline: pipelineRows,
   pick: pickRows,
   breaker: breakerRows,
+  limit: limitRows,
   'node set': nodeSetRows,
   registrations: registrationRows,
   metrics: metricRows,
