@@ -4,6 +4,15 @@
 export { marble } from './marble.js';
 export type { MarbleHelpers, MarbleOptions, PickEvent } from './marble.js';
 
+// What was run, as pictures
+export { drawMarbles } from './marble/drawMarbles.js';
+export type { MarblePicture } from './marble/drawMarbles.js';
+export { marblePage } from './marble/marblePage.js';
+export type { MarblePageOptions } from './marble/marblePage.js';
+export { marbleSvg } from './marble/picture/marbleSvg.js';
+export type { MarbleSvgOptions } from './marble/picture/marbleSvg.js';
+export type { MarbleRecord, MarbleRow } from './marble/marbleRecord.js';
+
 // The contracts, as suites
 export { testDiscovery } from './testDiscovery.js';
 export type { DiscoveryHarness, TestDiscoveryOptions, TestNode } from './testDiscovery.js';
