@@ -2,7 +2,7 @@
 
 import { deepStrictEqual } from 'node:assert/strict';
 import { TestScheduler, type RunHelpers } from 'rxjs/testing';
-import { keepRecord } from './marble/recordFile.js';
+import { keepRecord } from './marble/keptRecords.js';
 import type { MarbleRecord } from './marble/marbleRecord.js';
 import { marbleText } from './marble/marbleText.js';
 import { picking, type PickingHelpers } from './marble/picking.js';

@@ -5,8 +5,8 @@ import { dirname, join } from 'node:path';
 import { marblePage, type MarblePageOptions } from './marblePage.js';
 import type { MarbleRecord } from './marbleRecord.js';
 import { marbleSvg } from './picture/marbleSvg.js';
-import { dropRecords, keptRecords } from './recordFile.js';
-import { shelved } from './shelves.js';
+import { dropRecords, keptRecords } from './keptRecords.js';
+import { shelved } from './shelved.js';
 
 /** A case and where its picture lies. */
 export interface MarblePicture {

@@ -4,7 +4,7 @@ import type { MarbleRecord } from './marbleRecord.js';
 import { marbleFigure, marbleHatch } from './picture/marbleSvg.js';
 import { marbleTheme } from './picture/marbleTheme.js';
 import { escaped } from './picture/svgElement.js';
-import { shelved, type Shelf } from './shelves.js';
+import { shelved, type Shelf } from './shelved.js';
 
 export interface MarblePageOptions {
   /** Default `Marbles`. */

@@ -2,15 +2,17 @@
 
 import type { MarbleRecord } from '../marbleRecord.js';
 import { arrangementOf, labelledRows } from './arrangement.js';
+import { axisStrip, drawGrid } from './axisStrip.js';
 import { blockStrips } from './blockStrips.js';
 import { description } from './description.js';
-import { axisStrip, drawGrid, failureStrip, titleStrip } from './frameStrips.js';
+import { failureStrip } from './failureStrip.js';
 import { layOut } from './layOut.js';
 import { legendOf, legendStrip, ownLegend } from './legendStrip.js';
 import { marbleTheme } from './marbleTheme.js';
 import { numberedErrors } from './numberedErrors.js';
 import { sizes, type Sheet, type Strip } from './sheet.js';
 import { escaped, svgElement } from './svgElement.js';
+import { titleStrip } from './titleStrip.js';
 
 export interface MarbleSvgOptions {
   /** The least width in pixels; what has more to show is wider. Default 560. */
@@ -37,15 +39,15 @@ export function marbleSvg(recorded: MarbleRecord, options: MarbleSvgOptions = {}
   const sheet = layOut(record, options.width ?? 560);
   const { parts, height } = stacked(sheet, [titleStrip(sheet, record.title), ...stripsOf(sheet, record, options)], 16);
   const hatched = parts.some((part) => part.includes('#marble-hatch'));
-  return svgElement(
-    'svg',
-    { xmlns: 'http://www.w3.org/2000/svg', ...frameOf(sheet, height) },
+  const all = [
     ...wordsOf(record),
     svgElement('style', {}, marbleTheme),
-    svgElement('rect', { class: 'bg', x: 0.5, y: 0.5, width: widthOf(sheet) - 1, height: height - 1, rx: 10 }),
     ...(hatched ? [svgElement('defs', {}, marbleHatch)] : []),
+    svgElement('rect', { class: 'bg', x: 0.5, y: 0.5, width: widthOf(sheet) - 1, height: height - 1, rx: 10 }),
     ...parts,
-  );
+  ];
+  // In lines, so that a change of a picture can be read.
+  return svgElement('svg', { xmlns: 'http://www.w3.org/2000/svg', ...frameOf(sheet, height) }, `\n${all.join('\n')}\n`);
 }
 
 /** The picture for a page that has the title by it, `marbleTheme` in its style, and `marbleHatch`. */
@@ -93,7 +95,7 @@ function stacked(sheet: Sheet, strips: readonly Strip[], edge: number) {
     y += height;
   }
   const grid = timed.map(({ top, bottom }) => drawGrid(sheet, top, bottom));
-  return { parts: [...grid, ...drawn], height: Math.ceil(y + edge) };
+  return { parts: [...grid, ...drawn].filter(Boolean), height: Math.ceil(y + edge) };
 }
 
 function frameOf(sheet: Sheet, height: number) {

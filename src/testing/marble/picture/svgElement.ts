@@ -20,6 +20,9 @@ export function svgLine(kind: string, x1: number, y1: number, x2: number, y2: nu
   return svgElement('path', { class: kind, d: `M${rounded(x1)} ${rounded(y1)}L${rounded(x2)} ${rounded(y2)}` });
 }
 
+/** What XML cannot hold, not even escaped: control characters, halves of a pair, and the two that are none. */
+const illegal = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ud800-\udfff\ufffe\uffff]/gu;
+
 /** Text as it may stand in an element or an attribute, in SVG and in HTML. */
 export function escaped(text: string): string {
   return text
@@ -27,7 +30,7 @@ export function escaped(text: string): string {
     .replaceAll('<', '&lt;')
     .replaceAll('>', '&gt;')
     .replaceAll('"', '&quot;')
-    .replaceAll(/[\u0000-\u0008\u000b-\u001f]/g, '\ufffd');
+    .replaceAll(illegal, '\ufffd');
 }
 
 /** Tenths of a pixel are fine enough. */
