@@ -22,6 +22,9 @@ export interface MarblePicture {
  *
  *     RXFLEET_PICTURES=pictures node --test
  *     node -e "import('rxfleet/testing').then(({ drawMarbles }) => drawMarbles('pictures'))"
+ *
+ * With vitest and jest it can stand in what they run when all is over: the teardown that a `globalSetup` of vitest gives
+ * back, `globalTeardown` of jest.
  */
 export function drawMarbles(folder: string, options: MarblePageOptions = {}): readonly MarblePicture[] {
   const records = keptRecords(folder);

@@ -120,6 +120,6 @@ figcaption{contain:inline-size;padding:0 20px;font-weight:600;text-wrap:pretty}
 figure svg{display:block;max-width:100%;height:auto}
 .wrong{border-color:var(--wrong)}.failed{color:var(--wrong)}
 .hidden{position:absolute;width:0;height:0}
-@media(max-width:900px){body{display:block}nav{position:static;height:auto;border-right:0;border-bottom:1px solid var(--edge)}nav ul{columns:2}main{padding:14px}}
+@media(max-width:900px){body{display:block}nav{position:static;height:auto;max-height:36vh;border-right:0;border-bottom:1px solid var(--edge)}nav ul{columns:2}main{padding:14px}.key dl{display:block}.key dd{margin-bottom:6px}}
 @media print{body{display:block}nav{display:none}figure{break-inside:avoid}}
 `.trim();
