@@ -1,20 +1,28 @@
 /** Marble cases: a titled diagram that is run on virtual time, and drawn as it was run, as text or as a picture. */
 
 import { deepStrictEqual } from 'node:assert/strict';
+import type { Observable } from 'rxjs';
 import { TestScheduler, type RunHelpers } from 'rxjs/testing';
+import type { Balancer, Picker } from '../balancer/picker.js';
+import type { Node } from '../core/node.js';
 import { keepRecord } from './marble/keptRecords.js';
 import type { MarbleRecord } from './marble/marbleRecord.js';
 import { marbleText } from './marble/marbleText.js';
-import { picking, type PickingHelpers } from './marble/picking.js';
+import type { PickEvent } from './marble/pickEvent.js';
+import { picking } from './marble/picking.js';
 import { placeOf } from './marble/place.js';
 import { Recorder } from './marble/recorder.js';
 import { runnerOf, type Runner } from './runner.js';
 
-export type { PickEvent } from './marble/pickEvent.js';
-
-export interface MarbleHelpers extends RunHelpers, PickingHelpers {
+export interface MarbleHelpers extends RunHelpers {
   /** The virtual clock, for options named `scheduler`. */
   readonly scheduler: TestScheduler;
+  /** Node sets over time; pipe it through the balancer that `picks` then asks. */
+  nodes(diagram: string, sets: Record<string, readonly Node[]>): { pipe(balancer: Balancer): Observable<Picker> };
+  /** When picks happen, or end. Letters without an event are picks without a context. */
+  picks(diagram: string, events?: Record<string, PickEvent>): void;
+  /** The ids picked, one letter each; `?` for "wait", `0` for "nobody". */
+  expectPicks(diagram: string): void;
 }
 
 export interface MarbleOptions {

@@ -33,8 +33,11 @@ describe('a committed picture', () => {
     for (const [file, title] of Object.values(shown)) {
       // A module is read once.
       if (!loaded.has(file)) loaded.set(file, await casesOf(file));
-      const run = loaded.get(file)!.get(title);
-      run?.({ task: { file: { filepath: join(root, file) } } });
+      try {
+        loaded.get(file)!.get(title)?.({ task: { file: { filepath: join(root, file) } } });
+      } catch {
+        // That it failed is told by its record.
+      }
     }
     vi.unstubAllEnvs();
   });

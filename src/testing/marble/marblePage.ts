@@ -2,7 +2,7 @@
 
 import type { MarbleRecord } from './marbleRecord.js';
 import { marbleFigure, marbleHatch } from './picture/marbleSvg.js';
-import { marbleTheme } from './picture/marbleTheme.js';
+import { marbleColours, marbleTheme } from './picture/marbleTheme.js';
 import { escaped } from './picture/svgElement.js';
 import { shelved, type Shelf } from './shelved.js';
 
@@ -60,8 +60,8 @@ function navigation({ folder, files }: Shelf): string {
   return `<details open><summary>${escaped(folder || 'cases')}</summary><ul>${links.join('')}</ul></details>`;
 }
 
-function section({ folder, files }: Shelf, question: string): string {
-  const heading = folder ? `<h2 id="${escaped(folder)}">${escaped(folder)}</h2>` : '';
+function section({ folder, id, files }: Shelf, question: string): string {
+  const heading = folder ? `<h2 id="${id}">${escaped(folder)}</h2>` : '';
   const asked = question ? `<p class="question">${escaped(question)}</p>` : '';
   return `<section>\n${heading}${asked}\n${files.map(filePart).join('\n')}\n</section>`;
 }
@@ -99,9 +99,13 @@ const key = `<details class="key"><summary>How to read the pictures</summary><dl
 <dt>broad bars</dt><dd>the lives of nodes, hatched while a node takes no calls. A dashed line leads from each call to the node that got it; a strip at the foot of a bar shows the calls in flight.</dd>
 </dl></details>`;
 
+function variables({ page, card, edge, ink, soft, bandInk, wrong }: (typeof marbleColours)['light']): string {
+  return `--page:${page};--card:${card};--edge:${edge};--ink:${ink};--soft:${soft};--link:${bandInk};--wrong:${wrong}`;
+}
+
 const style = `
-:root{--page:#f5f6f8;--card:#fff;--edge:#dfe3e8;--ink:#1f2630;--soft:#5b6675;--link:#3d44b8;--wrong:#c0262d}
-@media(prefers-color-scheme:dark){:root{--page:#0d1015;--card:#14181f;--edge:#2c343f;--ink:#e8ecf2;--soft:#a2adbb;--link:#b9beff;--wrong:#ff8a85}}
+:root{${variables(marbleColours.light)}}
+@media(prefers-color-scheme:dark){:root{${variables(marbleColours.dark)}}}
 *{box-sizing:border-box}
 html{scroll-padding-top:12px}
 body{margin:0;background:var(--page);color:var(--ink);font:15px/1.5 ui-sans-serif,system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans","Helvetica Neue",Arial,sans-serif;display:grid;grid-template-columns:250px minmax(0,1fr)}

@@ -9,38 +9,30 @@ import type { PickEvent } from './pickEvent.js';
 import type { Recorder } from './recorder.js';
 import type { PickNotes } from './recordedPicks.js';
 
-export interface PickingHelpers {
-  /** Node sets over time; pipe it through the balancer that `picks` then asks. */
-  nodes(diagram: string, sets: Record<string, readonly Node[]>): { pipe(balancer: Balancer): Observable<Picker> };
-  /** When picks happen, or end. Letters without an event are picks without a context. */
-  picks(diagram: string, events?: Record<string, PickEvent>): void;
-  /** The ids picked, one letter each; `?` for "wait", `0` for "nobody". */
-  expectPicks(diagram: string): void;
-}
-
-export function picking(helpers: RunHelpers, recorder: Recorder | undefined): PickingHelpers {
+/** @param helpers those of rxjs, so that what is drawn here is not recorded twice. */
+export function picking(helpers: RunHelpers, recorder: Recorder | undefined) {
   let picker$: Observable<Picker> | undefined;
   let picked$: Observable<string> | undefined;
   let notes: PickNotes | undefined;
 
   return {
-    nodes(diagram, sets) {
+    nodes(diagram: string, sets: Record<string, readonly Node[]>) {
       const values = Object.entries(sets).map(([letter, nodes]) => [letter, NodeSet.of(nodes)] as const);
       const set$ = helpers.cold(diagram, Object.fromEntries(values));
       recorder?.nodes(diagram, set$ as never, sets);
       return {
-        pipe(balancer) {
+        pipe(balancer: Balancer): Observable<Picker> {
           picker$ = set$.pipe(balancer);
           return picker$;
         },
       };
     },
-    picks(diagram, events = {}) {
+    picks(diagram: string, events: Record<string, PickEvent> = {}): void {
       if (!picker$) throw new Error('picks: draw nodes(…).pipe(balancer) first');
       notes = recorder?.picks(diagram, events);
       picked$ = helpers.hot(diagram).pipe(withLatestFrom(picker$), answers(events, notes));
     },
-    expectPicks(diagram) {
+    expectPicks(diagram: string): void {
       if (!picked$) throw new Error('expectPicks: draw picks(…) first');
       helpers.expectObservable(picked$).toBe(diagram);
       notes?.expected(diagram);

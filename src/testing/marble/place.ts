@@ -20,7 +20,6 @@ interface Context {
   readonly task?: Suite & { readonly file?: { readonly filepath?: string } };
   readonly filePath?: string;
   readonly fullName?: string;
-  readonly name?: string;
 }
 
 /** The place of the case that runs, from what its runner handed to it: vitest and node:test do, jest says it globally. */

@@ -5,6 +5,7 @@ import type { MarbleRecord } from './marbleRecord.js';
 /** A folder, with its files. */
 export interface Shelf {
   readonly folder: string;
+  readonly id: string;
   readonly files: readonly {
     /** Within the folder, without what stands behind the first dot: `etcd/watchRange`. */
     readonly name: string;
@@ -30,11 +31,12 @@ export function shelved(records: readonly MarbleRecord[], order: readonly string
     shelves.set(folder, files.set(name, [...(files.get(name) ?? []), record]));
   }
   const rank = (folder: string) => (order.includes(folder) ? order.indexOf(folder) : order.length);
-  const taken = new Set<string>();
+  const taken = new Set<string>(['top']);
   return [...shelves]
     .sort(([a], [b]) => rank(a) - rank(b) || byName(a, b))
     .map(([folder, files]) => ({
       folder,
+      id: free(slugOf(folder), taken),
       files: [...files]
         .sort(([a], [b]) => byName(a, b))
         .map(([name, cases]) => ({

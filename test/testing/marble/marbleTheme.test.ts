@@ -16,10 +16,11 @@ function contrast(a: string, b: string): number {
 }
 
 describe.each(Object.entries(marbleColours))('on a %s page', (_, theme) => {
-  const { card, ink, soft, band, bandInk, wrong, wrongGround, line, span, marbles } = theme;
+  const { page, card, ink, soft, band, bandInk, wrong, wrongGround, line, span, marbles } = theme;
 
   it('text can be read', () => {
     for (const [text, ground] of [
+      ...[ink, soft, bandInk, wrong].map((text) => [text, page]),
       ...[
         [ink, card],
         [soft, card],

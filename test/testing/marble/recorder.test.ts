@@ -7,6 +7,7 @@ import { roundRobin } from '../../../src/balancer/roundRobin.js';
 import { FleetError } from '../../../src/core/fleetError.js';
 import { createNode, updateNode } from '../../../src/core/node.js';
 import { marble, type MarbleHelpers } from '../../../src/testing/marble.js';
+import type { MarbleRecord } from '../../../src/testing/marble/marbleRecord.js';
 import { recorded, rowsOf, said } from '../../support/recorded.js';
 
 const down = new FleetError('UNAVAILABLE', 'down');
@@ -206,6 +207,22 @@ describe('picks', () => {
     const [drawn] = rowsOf(record, 'picks');
     expect([record.passed, drawn!.matches]).toEqual([false, false]);
     expect([said(drawn!.expected!), said(drawn!.came)]).toEqual(['x@1 x@2 |@3', 'x@1 y@2 |@3']);
+  });
+});
+
+describe('the place of a case', () => {
+  describe('under headings', () => {
+    let record: MarbleRecord;
+    const body = ({ cold, expectObservable }: MarbleHelpers) => expectObservable(cold('a|')).toBe('a|');
+    marble('is its file and the headings above it', body, { onRecord: (each) => (record = each) });
+
+    it('as vitest tells it', () => {
+      expect(record).toMatchObject({
+        title: 'is its file and the headings above it',
+        file: 'test/testing/marble/recorder.test.ts',
+        suites: ['the place of a case', 'under headings'],
+      });
+    });
   });
 });
 

@@ -33,8 +33,13 @@ const answers: Letters = { '?': 'wait: a node may become ready', '0': 'nobody ca
  */
 export function legendOf(rows: readonly Labelled[]): readonly LegendGroup[] {
   const told = rows.map(({ row, label }) => ({ label, entries: entriesOf(row) }));
-  const all = told.flatMap(({ entries }) => entries);
-  const shared = (entry: Entry) => all.every((other) => !sameLetter(entry, other) || sameMeaning(entry, other));
+  const keyOf = ({ letter, plain }: Entry) => `${letter} ${plain}`;
+  const meanings = new Map<string, Set<string>>();
+  for (const entry of told.flatMap(({ entries }) => entries)) {
+    const key = keyOf(entry);
+    meanings.set(key, (meanings.get(key) ?? new Set()).add(entry.meaning));
+  }
+  const shared = (entry: Entry) => meanings.get(keyOf(entry))!.size === 1;
   const groups: { titles: string[]; entries: Entry[] }[] = [{ titles: [], entries: [] }];
   for (const { label, entries } of told) {
     const own = entries.filter((entry) => !shared(entry));

@@ -6,7 +6,15 @@ type Colours = readonly [fill: string, stroke: string, text: string];
 export const hues = 8;
 
 const light = {
-  ...{ card: '#ffffff', edge: '#dfe3e8', ink: '#1f2630', soft: '#5b6675', grid: '#eef1f4', line: '#7b8794' },
+  ...{
+    page: '#f5f6f8',
+    card: '#ffffff',
+    edge: '#dfe3e8',
+    ink: '#1f2630',
+    soft: '#5b6675',
+    grid: '#eef1f4',
+    line: '#7b8794',
+  },
   ...{ band: '#eef0fd', bandInk: '#3d44b8', wrong: '#c0262d', wrongGround: '#fdeeee', span: '#7a5af0', out: '#aab4c0' },
   marbles: [
     ['#dce9ff', '#2f66d0', '#173a86'],
@@ -21,7 +29,15 @@ const light = {
 };
 
 const dark: typeof light = {
-  ...{ card: '#14181f', edge: '#2c343f', ink: '#e8ecf2', soft: '#a2adbb', grid: '#1f262f', line: '#8793a1' },
+  ...{
+    page: '#0d1015',
+    card: '#14181f',
+    edge: '#2c343f',
+    ink: '#e8ecf2',
+    soft: '#a2adbb',
+    grid: '#1f262f',
+    line: '#8793a1',
+  },
   ...{ band: '#22264a', bandInk: '#b9beff', wrong: '#ff8a85', wrongGround: '#3a1d20', span: '#ab94ff', out: '#5b6675' },
   marbles: [
     ['#1a315f', '#82b1ff', '#dfeaff'],

@@ -3,7 +3,8 @@
 import type { Mark, ResultRow, Span, SubscriptionsRow } from '../marbleRecord.js';
 import { sizes, type Sheet, type Strip } from './sheet.js';
 import { labelledStrip, timesNote } from './sourceStrips.js';
-import { svgElement, svgLine, svgText } from './svgElement.js';
+import { drawSpan } from './span.js';
+import { svgElement, svgText } from './svgElement.js';
 import { drawTimeline, stackedHeight, type Timeline } from './timeline.js';
 
 const { row } = sizes;
@@ -49,15 +50,6 @@ function spansStrip(sheet: Sheet, label: string, spans: readonly Span[]): Strip 
       svgText('w', sheet.left, y + height / 2, label) +
       spans.map((span, i) => drawSpan(sheet, y + 12 + i * lane, span)).join(''),
   };
-}
-
-function drawSpan(sheet: Sheet, y: number, { from, to }: Span): string {
-  const [begin, end] = [sheet.x(from), to === undefined ? sheet.tip : sheet.x(to)];
-  return (
-    svgLine('s', begin, y, end, y) +
-    svgElement('path', { class: 's', d: `M${begin - 4} ${y + 4}l4 -5l4 5` }) +
-    (to === undefined ? '' : svgLine('s', end, y - 5, end, y + 5))
-  );
 }
 
 function wrongGround(sheet: Sheet, y: number, height: number): string {

@@ -4,7 +4,8 @@ import { isDeepStrictEqual } from 'node:util';
 import type { SourceRow, SourceRun } from '../marbleRecord.js';
 import { lanesOf } from './lanes.js';
 import { sizes, type Sheet, type Strip } from './sheet.js';
-import { svgElement, svgLine, svgText } from './svgElement.js';
+import { drawSpan } from './span.js';
+import { svgText } from './svgElement.js';
 import { drawTimeline, stackedHeight } from './timeline.js';
 
 const { row } = sizes;
@@ -61,7 +62,7 @@ function ghostStrip(sheet: Sheet, source: SourceRow, label: string): Strip {
 }
 
 function hotStrip(sheet: Sheet, source: SourceRow, label: string): Strip {
-  const end = Math.max(...source.script.filter(({ kind }) => kind !== 'next').map(({ at }) => at), -Infinity);
+  const end = source.script.find(({ kind }) => kind !== 'next')?.at ?? Infinity;
   const marks = source.script;
   const from = Math.min(0, ...marks.map(({ at }) => at));
   const heard = source.runs.length === 1 && source.runs[0]!.from === 0 && !leftEarly(source.runs[0]!, end);
@@ -73,24 +74,14 @@ function hotStrip(sheet: Sheet, source: SourceRow, label: string): Strip {
     draw: (y) =>
       labelledStrip(sheet, y, label, sourceNote(source)) +
       drawTimeline(sheet, y + row / 2, { from, marks, hot: true }) +
-      lanes.map((runs, i) => runs.map((run) => listening(sheet, y + top + i * laneHeight, run, end)).join('')).join(''),
+      lanes
+        .flatMap((runs, i) => runs.map((run) => drawSpan(sheet, y + top + i * laneHeight, run, leftEarly(run, end))))
+        .join(''),
   };
 }
 
 function leftEarly({ to }: SourceRun, end: number): boolean {
-  return to !== undefined && to < (end === -Infinity ? Infinity : end);
-}
-
-/** Who listened to a hot source, from when to when. */
-function listening(sheet: Sheet, y: number, run: SourceRun, end: number): string {
-  const begin = sheet.x(run.from);
-  const until = run.to === undefined ? sheet.tip : sheet.x(run.to);
-  const caret = `M${begin - 4} ${y + 4}l4 -5l4 5`;
-  return [
-    svgLine('s', begin, y, until, y),
-    svgElement('path', { class: 's', d: caret }),
-    ...(leftEarly(run, end) ? [svgLine('s', until, y - 5, until, y + 5)] : []),
-  ].join('');
+  return to !== undefined && to < end;
 }
 
 /** What stands below a label where one line stands for several. */
