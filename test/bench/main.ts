@@ -30,7 +30,7 @@ const effort: Effort = flags.quick
   ? { rounds: 7, turnMs: 250, warmUpMs: 700 }
   : { rounds: 11, turnMs: 1_000, warmUpMs: 2_000 };
 
-const widths = [-38, -16, -19, 7, 12, -10];
+const widths = [-46, -16, -19, 7, 12, -10];
 const line = (...cells: readonly string[]) =>
   console.log(
     cells.map((cell, i) => (widths[i]! < 0 ? cell.padEnd(-widths[i]!) : cell.padStart(widths[i]!))).join(' '),
