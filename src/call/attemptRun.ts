@@ -132,6 +132,10 @@ export class AttemptRun<C, R> implements AnswerSink<R>, AttemptContext, Entrant,
     this.wire = status;
   }
 
+  single(): void {
+    this.call.single = true;
+  }
+
   /** Called by the deadline wheel: no first response in time. */
   expire(): void {
     const ms = this.call.options.firstResponseTimeoutMs;
@@ -288,6 +292,7 @@ export class AttemptRun<C, R> implements AnswerSink<R>, AttemptContext, Entrant,
           error: (error) => subscriber.error(error),
           complete: () => subscriber.complete(),
           status: (status) => this.status(status),
+          single: () => this.single(),
         }),
       );
     return around(innermost as never)(attempt).subscribe({
