@@ -35,6 +35,15 @@ const examples: Readonly<Record<string, Expectation>> = {
   failover: { stdout: [/Ada/, /^NO_NODES: .*no node can take the call.*127\.0\.0\.1:1.*; start a node/m] },
   fleet: { stdout: [/ready/, /Ada/, /(reply \d\s+){3}/, /(greeter-\d\s+){2}/, /Grace/] },
   infer: { network: true, stdout: ['256 dimensions', /\w+ \w+ \w+/] },
+  observe: {
+    stdout: [
+      /chosen 127\.0\.0\.1:\d+ left out .*127\.0\.0\.1:1: /,
+      /^100 % succeeded, \d+ a second$/m,
+      /^grpc_client_call_duration_seconds_count\{.*demo\.Greeter\/SayHello.*\} 100$/m,
+      '2 could take a call',
+    ],
+  },
+  policies: { stdout: [/^40 answered, \d+ retries, half of them within [\d.]+ ms$/m] },
   pool: { stdout: [/page of http-[12]\n200\n102 answered, \S+: \d+, \S+: \d+/] },
   quickBuild: { etcd: true, stdout: [/registered/, /(found \d+\s+){2}/] },
   registries: { etcd: true, stdout: [/registered/, 'found node-7 1.4.2', 'gone node-7'] },
