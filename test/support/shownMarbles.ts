@@ -22,6 +22,18 @@ export const shown: Readonly<Record<string, readonly [file: string, title: strin
     'marbles/call/retry.marbles.ts',
     'a failed attempt is followed by another, on another node, after the backoff',
   ],
+  breaker: [
+    'marbles/call/circuitBreaker.marbles.ts',
+    'a fleet of one: refused at once while open, then one call to see, which closes it',
+  ],
+  resume: [
+    'marbles/call/resume.marbles.ts',
+    'a stream that breaks goes on with what is missing, on another node: no gap, no repeat',
+  ],
+  outlier: [
+    'marbles/health/outlierDetection.marbles.ts',
+    'a node far below the others is out for a while, then in again',
+  ],
   heartbeats: [
     'marbles/registration/register.marbles.ts',
     'heartbeats go at a third of the life, and each counts from its sending',
