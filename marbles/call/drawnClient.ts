@@ -16,6 +16,7 @@ import { createNode, updateNode, type Node, type NodeInit } from '../../src/core
 import { NodeSet } from '../../src/core/nodeSet.js';
 import type { Outcome } from '../../src/core/nodeStats.js';
 import { retryBudget, type RetryBudget } from '../../src/core/retryBudget.js';
+import { SwiftEnds } from '../../src/core/swiftEnds.js';
 import type { MarbleHelpers } from '../../src/testing/marble.js';
 
 export const node = (id: string, more: NodeInit = {}): Node => createNode({ id, address: `${id}:1`, ...more });
@@ -115,6 +116,7 @@ export function drawnClient(
     clock: now,
     random,
     handler: undefined,
+    swiftEnds: new SwiftEnds(scheduler),
     finished: () => undefined,
   };
   const surface = use.length ? { ...ports, handler: compose(use, pipeline(ports)) } : ports;

@@ -4,6 +4,7 @@ import type { Subscriber, Unsubscribable } from 'rxjs';
 import type { AnswerSink } from '../core/answerSink.js';
 import type { Expiring } from '../core/deadlineWheel.js';
 import { FleetError } from '../core/fleetError.js';
+import type { SwiftEnds } from '../core/swiftEnds.js';
 import type { Call } from './call.js';
 import type { MethodMeter } from './callMeter.js';
 import { CallRun } from './callRun.js';
@@ -14,6 +15,8 @@ import type { PipelinePorts } from './pipelinePorts.js';
 export interface SurfacePorts<C> extends PipelinePorts<C> {
   /** The pipeline with the middlewares around it; undefined when there are none. */
   readonly handler: Handler<C> | undefined;
+  /** Told of failures that come within the start. */
+  readonly swiftEnds: SwiftEnds;
   /** A call is over. */
   readonly finished: () => void;
 }
@@ -31,7 +34,10 @@ export class CallSurface<C, R> implements AnswerSink<R>, Expiring, Unsubscribabl
   private readonly subscriber: Subscriber<R>;
   private readonly method: MethodMeter;
   private inner: Unsubscribable | undefined = undefined;
+  private starting = true;
   private over = false;
+  /** The failure is yet to be told. */
+  private telling: Unsubscribable | undefined = undefined;
   private messages = 0;
 
   constructor(call: Call<C, R>, ports: SurfacePorts<C>, subscriber: Subscriber<R>) {
@@ -51,6 +57,7 @@ export class CallSurface<C, R> implements AnswerSink<R>, Expiring, Unsubscribabl
       this.inner = run;
       run.begin();
     } else this.startWithin(ports.handler);
+    this.starting = false;
   }
 
   next(answer: R): void {
@@ -67,7 +74,8 @@ export class CallSurface<C, R> implements AnswerSink<R>, Expiring, Unsubscribabl
     if (this.over) return;
     const error = FleetError.from(thrown);
     this.end(error.code, error);
-    this.subscriber.error(error);
+    if (this.starting) this.telling = this.ports.swiftEnds.tell(() => this.subscriber.error(error));
+    else this.subscriber.error(error);
   }
 
   complete(): void {
@@ -100,6 +108,7 @@ export class CallSurface<C, R> implements AnswerSink<R>, Expiring, Unsubscribabl
 
   /** Given up by its user. */
   unsubscribe(): void {
+    this.telling?.unsubscribe();
     if (this.over) return;
     this.inner?.unsubscribe();
     // Who takes the one answer and leaves has got what was asked for.

@@ -12,8 +12,6 @@ import {
   merge,
   Observable,
   of,
-  ReplaySubject,
-  share,
   Subject,
   Subscription,
   takeUntil,
@@ -34,17 +32,14 @@ import type { LoadReport } from '../core/loadReport.js';
 import type { Metadata } from '../core/metadata.js';
 import type { Node } from '../core/node.js';
 import type { NodeOutcome } from '../core/nodeOutcome.js';
-import { isRoutable } from '../core/isRoutable.js';
 import type { NodeChanges } from '../core/nodeSet.js';
 import { requireOption } from '../core/requireOption.js';
 import { retryBudget } from '../core/retryBudget.js';
 import { retryThrottle } from '../core/retryThrottle.js';
-import { awaitHealth } from '../health/awaitHealth.js';
+import { SwiftEnds } from '../core/swiftEnds.js';
 import { ejections } from '../health/ejections.js';
 import type { HealthTarget, NodeHealth } from '../health/healthCheck.js';
 import { healthOf } from '../health/healthOf.js';
-import { panic } from '../health/panic.js';
-import { slowStart } from '../health/slowStart.js';
 import { watchLoad } from '../health/watchLoad.js';
 import { createNodeDirectory } from '../nodes/nodeDirectory.js';
 import { channelPool } from '../transport/channelPool.js';
@@ -53,6 +48,7 @@ import { checkCallOptions, type EngineCall, type EngineOptions, type LiveNodes }
 import type { FleetEvent } from './fleetEvent.js';
 import { fleetSnapshot } from './fleetSnapshot.js';
 import { layersOf, startPolicies } from './layers.js';
+import { pickableNodes } from './pickableNodes.js';
 import { Pickers } from './pickers.js';
 import { ready } from './ready.js';
 import { explain, select, type Selection, type SelectOptions } from './select.js';
@@ -112,6 +108,7 @@ export function createEngine<C extends Connection, T>(
   const budgeted = retryBudget({ scheduler, ...options.retryBudget });
   const budget = options.retryThrottling ? retryThrottle(budgeted, options.retryThrottling) : budgeted;
   const meter = new CallMeter(clock);
+  const swiftEnds = new SwiftEnds(scheduler);
   const connections = channelPool<C>({ scheduler, random, ...options.connections, open });
   const onEvent: EngineOptions<T>['onDiscoveryEvent'] = (event) => {
     onDiscoveryEvent?.(event);
@@ -127,7 +124,7 @@ export function createEngine<C extends Connection, T>(
   };
 
   const policies = startPolicies(layers.policies, { scheduler, random, clock, events, nodes, ...annotations });
-  const pickers = new Pickers(pickable(), balancer);
+  const pickers = new Pickers(pickableNodes(directory, options, { events, scheduler }), balancer);
   const follow = () => connections.follow(nodes(), pickers.reach(nodes()));
   life.add(pickers.changes(undefined).subscribe({ next: follow, error: () => undefined }));
   follow();
@@ -165,6 +162,7 @@ export function createEngine<C extends Connection, T>(
     ending: policies.ending,
     around: layers.attemptMiddlewares.length ? (innermost) => compose(layers.attemptMiddlewares, innermost) : undefined,
     ...{ budget, meter, events, wheel, scheduler, now, clock, random },
+    swiftEnds,
     handler: undefined,
     finished() {
       if (--inFlight === 0) idle$.next();
@@ -173,17 +171,6 @@ export function createEngine<C extends Connection, T>(
   const surface: SurfacePorts<T> = layers.middlewares.length
     ? { ...ports, handler: compose(layers.middlewares, pipeline(ports)) }
     : ports;
-
-  /** The nodes as the balancers see them. */
-  function pickable(): Observable<ReturnType<typeof nodes>> {
-    const { panic: panicking, slowStart: warming } = options;
-    if (!panicking && !warming && !options.awaitHealth) return nodes$;
-    const asked = options.awaitHealth ? nodes$.pipe(awaitHealth()) : nodes$;
-    const calm = panicking ? asked.pipe(panic(panicking, { events, scheduler })) : asked;
-    const isLetIn = (shown: Node) => !isRoutable(nodes().get(shown.id) ?? shown);
-    const warm = warming ? calm.pipe(slowStart(warming, { scheduler, isLetIn })) : calm;
-    return warm.pipe(share({ connector: () => new ReplaySubject(1) }));
-  }
 
   function targetOf(node: Node): HealthTarget<C> | undefined {
     const channel = connections.get(node.id);
@@ -243,8 +230,8 @@ export function createEngine<C extends Connection, T>(
       return new Observable((subscriber) => {
         const failure = pickers.failure;
         if (closing || failure) {
-          subscriber.error(failure ?? new FleetError('CLOSED', `${name}: the client was closed`));
-          return undefined;
+          const error = failure ?? new FleetError('CLOSED', `${name}: the client was closed`);
+          return swiftEnds.tell(() => subscriber.error(error));
         }
         inFlight++;
         const { start, continuation } = begin();
@@ -273,6 +260,7 @@ export function createEngine<C extends Connection, T>(
         pickers.close();
         life.unsubscribe();
         for (const policy of policies.running) policy.close();
+        swiftEnds.rest();
         directory.close();
         outcomes$.complete();
         connections.close();
