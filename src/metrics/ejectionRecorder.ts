@@ -1,40 +1,37 @@
 /** Nodes that were taken out for their failures, or spared, as gRFC A91 counts them. */
 
-import type { NodeEjected } from '../../health/healthEvent.js';
-import type { grpcMetrics } from './grpcMetrics.js';
-import type { MetricScope } from './metricScope.js';
-import type { NodeLabels } from './nodeLabels.js';
+import type { NodeEjected } from '../health/healthEvent.js';
+import type { GrpcMetric } from './grpcMetrics.js';
+import type { Metric, Sum } from './metric.js';
+import type { NodeAttributes } from './nodeAttributes.js';
 import type { EventHandlers, Recorder } from './recorder.js';
-import type { Scalar } from './series.js';
 import { snakeCase } from './snakeCase.js';
-
-const methodLabel = 'grpc_lb_outlier_detection_detection_method';
-const reasonLabel = 'grpc_lb_outlier_detection_unenforced_reason';
 
 export class EjectionRecorder implements Recorder {
   readonly on: EventHandlers = { ejected: (event) => this.ejected(event) };
-  private readonly counts = new Map<string, Scalar>();
-  private readonly nodeLabels: NodeLabels;
-  private readonly enforced;
-  private readonly unenforced;
+  private readonly counts = new Map<string, Sum>();
+  private readonly nodeAttributes: NodeAttributes;
+  private readonly metrics: Readonly<Record<GrpcMetric, Metric>>;
 
-  constructor(scope: MetricScope, specs: ReturnType<typeof grpcMetrics>, nodeLabels: NodeLabels) {
-    this.nodeLabels = nodeLabels;
-    this.enforced = scope.metric(specs.ejectionsEnforced);
-    this.unenforced = scope.metric(specs.ejectionsUnenforced);
+  constructor(metrics: Readonly<Record<GrpcMetric, Metric>>, nodeAttributes: NodeAttributes) {
+    this.nodeAttributes = nodeAttributes;
+    this.metrics = metrics;
   }
 
   private ejected({ by, reason, enforced, node }: NodeEjected): void {
     const method = detectionMethod(by, reason);
     const spared = enforced ? '' : unenforcedReason(reason);
-    const key = [method, spared, this.nodeLabels.keyOf(node)].join('\n');
+    const key = [method, spared, this.nodeAttributes.keyOf(node)].join('\n');
     let count = this.counts.get(key);
     if (count === undefined) {
-      const labels = { [methodLabel]: method, ...this.nodeLabels.of(node) };
-      count = enforced ? this.enforced.scalar(labels) : this.unenforced.scalar({ ...labels, [reasonLabel]: spared });
+      const { ejectionsEnforced, ejectionsUnenforced } = this.metrics;
+      const attributes = { detectionMethod: method, ...this.nodeAttributes.of(node) };
+      count = enforced
+        ? ejectionsEnforced.sum(attributes)
+        : ejectionsUnenforced.sum({ ...attributes, unenforcedReason: spared });
       this.counts.set(key, count);
     }
-    count.value++;
+    count.add(1);
   }
 }
 
