@@ -32,5 +32,13 @@ export type { TaskDemand } from './taskRequirement.js';
 export { lumenHealth } from '../health/lumenHealth.js';
 
 // What it tells
+export type {
+  InferAnswer,
+  InferenceAnswered,
+  InferenceEnded,
+  InferenceEvent,
+  InferenceInfo,
+  InferenceStarted,
+} from './inferenceEvent.js';
 export type { InferMetrics } from './inferMeter.js';
 export type { BalancerStats } from './balancerStats.js';
