@@ -73,8 +73,25 @@ export { tcpHealth } from './health/tcpHealth.js';
 export { healthOf } from './health/healthOf.js';
 export type { HealthChange } from './health/healthOf.js';
 export type { HealthCheck, HealthTarget, NodeHealth, Verdict } from './health/healthCheck.js';
-export type { Detector, DetectorPorts, EjectionBudgetOptions, Finding } from './health/ejections.js';
-export type { HealthChanged, HealthEvent, NodeEjected, NodeReadmitted, PanicChanged } from './health/healthEvent.js';
+export { outlierDetection } from './health/outlierDetection.js';
+export type {
+  FailurePercentageOptions,
+  OutlierDetectionOptions,
+  SuccessRateOptions,
+} from './health/outlierDetection/outlierRules.js';
+export { consecutiveFailures } from './health/consecutiveFailures.js';
+export type { ConsecutiveFailuresOptions } from './health/consecutiveFailures.js';
+export type { EjectionTerms } from './health/ejectionTerms.js';
+export type { Detector, DetectorPorts, Finding, UnenforcedReason } from './health/detector.js';
+export type { EjectionBudgetOptions } from './health/ejectionBudget.js';
+export type {
+  DetectorInert,
+  HealthChanged,
+  HealthEvent,
+  NodeEjected,
+  NodeReadmitted,
+  PanicChanged,
+} from './health/healthEvent.js';
 export type { PanicOptions } from './health/panic.js';
 export type { SlowStartOptions } from './health/slowStart.js';
 

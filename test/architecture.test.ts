@@ -46,6 +46,7 @@ const subscribers: Readonly<Record<string, readonly string[]>> = {
     'discovery/xds/adsStream.ts',
     'discovery/mergeDiscovery.ts',
     'discovery/staticNodes.ts',
+    'health/consecutiveFailures.ts',
     'health/healthOf.ts',
     'health/slowStart.ts',
     'lumen/assembleParts.ts',
@@ -115,6 +116,8 @@ const provenBy: Readonly<Record<string, readonly string[]>> = {
   'test/discovery/conformance.test.ts': ['testing/testDiscovery.ts'],
   'test/discovery/whereVersion.test.ts': ['discovery/versionTest.ts'],
   'test/examples/virtualTime.ts': ['testing/marble.ts'],
+  'test/health/ejections.test.ts': ['health/ejectionBudget.ts'],
+  'test/health/ejectionTerms.test.ts': ['health/requireDuration.ts'],
   'test/lumen/createLumenClient.test.ts': ['lumen/inference.ts'],
   'test/lumen/faults.test.ts': ['lumen/answerError.ts'],
   'test/metrics/prometheus/calls.test.ts': [

@@ -47,6 +47,7 @@ const values = {
   s: 'good, sure',
   n: 'bad, sure: it says that the node is NOT_SERVING',
   g: 'good',
+  h: 'good: it has no health service, so it counts as healthy',
   b: 'bad: it says that the node is NOT_SERVING',
   u: 'bad: UNAVAILABLE: gone',
 };
@@ -60,12 +61,12 @@ describe('grpcHealth', () => {
 
   marble('a watch that fails is a bad verdict, and is opened again with backoff', (helpers) => {
     const { verdict$, wires } = run(helpers, ['u', 'u', 's---u', '-s']);
-    helpers.expectObservable(verdict$, '^-----------------!').toBe('u--u-----s---u---s', values);
-    // 3 ms, then 6 ms; after a message again 3 ms.
+    helpers.expectObservable(verdict$, '^-----------------!').toBe('u--u-----s---us', values);
+    // 3 ms, then 6 ms; after a message, and some time, at once.
     helpers.expectSubscriptions(wires.Watch[0]!.subscriptions).toBe('(^!)');
     helpers.expectSubscriptions(wires.Watch[1]!.subscriptions).toBe('---(^!)');
     helpers.expectSubscriptions(wires.Watch[2]!.subscriptions).toBe('---------^---!');
-    helpers.expectSubscriptions(wires.Watch[3]!.subscriptions).toBe('----------------^-!');
+    helpers.expectSubscriptions(wires.Watch[3]!.subscriptions).toBe('-------------^----!');
   });
 
   marble('a watch that the node ends without an error is opened again too', (helpers) => {
@@ -85,9 +86,17 @@ describe('grpcHealth', () => {
     helpers.expectSubscriptions(wires.Check[1]!.subscriptions).toBe('----^-!');
   });
 
-  marble('a node without either counts as healthy and is not asked again', (helpers) => {
+  marble('a node that speaks and ends at once is not asked without a pause', (helpers) => {
+    const { verdict$, wires } = run(helpers, ['(su)', '(su)', '--s'], [], { backoff: { initialBackoffMs: 5 } });
+    helpers.expectObservable(verdict$, '^------------!').toBe('(su)-(su)---s', values);
+    helpers.expectSubscriptions(wires.Watch[0]!.subscriptions).toBe('(^!)');
+    helpers.expectSubscriptions(wires.Watch[1]!.subscriptions).toBe('-----(^!)');
+    helpers.expectSubscriptions(wires.Watch[2]!.subscriptions).toBe('----------^--!');
+  });
+
+  marble('a node without either counts as healthy, says so, and is not asked again', (helpers) => {
     const { verdict$, wires } = run(helpers, ['-x'], ['-x']);
-    helpers.expectObservable(verdict$, '^ 50ms !').toBe('--g', values);
+    helpers.expectObservable(verdict$, '^ 50ms !').toBe('--h', values);
     helpers.expectSubscriptions(wires.Watch[0]!.subscriptions).toBe('^!');
     helpers.expectSubscriptions(wires.Check[0]!.subscriptions).toBe('-^!');
   });

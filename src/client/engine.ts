@@ -34,9 +34,11 @@ import type { LoadReport } from '../core/loadReport.js';
 import type { Metadata } from '../core/metadata.js';
 import type { Node } from '../core/node.js';
 import type { NodeOutcome } from '../core/nodeOutcome.js';
+import { isRoutable } from '../core/isRoutable.js';
 import { requireOption } from '../core/requireOption.js';
 import { retryBudget } from '../core/retryBudget.js';
 import { retryThrottle } from '../core/retryThrottle.js';
+import { awaitHealth } from '../health/awaitHealth.js';
 import { ejections } from '../health/ejections.js';
 import type { HealthTarget, NodeHealth } from '../health/healthCheck.js';
 import { healthOf } from '../health/healthOf.js';
@@ -91,6 +93,7 @@ export function createEngine<C extends Connection, T>(
     'used with a balancer that heeds weights',
     balancer.traits?.name,
   );
+  requireOption(!options.awaitHealth || health !== undefined, 'awaitHealth', 'used with a health check', 'without');
 
   const now = () => scheduler.now();
   const clock = stopwatchOf(scheduler);
@@ -131,9 +134,8 @@ export function createEngine<C extends Connection, T>(
   );
   life.add(watchHealth());
   const ejecting = { outcomes$, nodes$, nodes, events, scheduler, random, ...annotations };
-  life.add(
-    ejections(options.eject ?? [], options.ejectionBudget ?? {}, ejecting).subscribe({ error: () => undefined }),
-  );
+  const detectors = ejections(options.eject ?? [], options.ejectionBudget ?? {}, ejecting);
+  life.add(detectors.run$.subscribe());
   life.add(directory.changes$.subscribe({ next: ({ removed }) => forget(removed), error: () => undefined }));
 
   let inFlight = 0;
@@ -167,9 +169,11 @@ export function createEngine<C extends Connection, T>(
   /** The nodes as the balancers see them. */
   function pickable(): Observable<ReturnType<typeof nodes>> {
     const { panic: panicking, slowStart: warming } = options;
-    if (!panicking && !warming) return nodes$;
-    const calm = panicking ? nodes$.pipe(panic(panicking, { events, scheduler })) : nodes$;
-    const warm = warming ? calm.pipe(slowStart(warming, { scheduler })) : calm;
+    if (!panicking && !warming && !options.awaitHealth) return nodes$;
+    const asked = options.awaitHealth ? nodes$.pipe(awaitHealth()) : nodes$;
+    const calm = panicking ? asked.pipe(panic(panicking, { events, scheduler })) : asked;
+    const isLetIn = (shown: Node) => !isRoutable(nodes().get(shown.id) ?? shown);
+    const warm = warming ? calm.pipe(slowStart(warming, { scheduler, isLetIn })) : calm;
     return warm.pipe(share({ connector: () => new ReplaySubject(1) }));
   }
 
@@ -189,7 +193,8 @@ export function createEngine<C extends Connection, T>(
     for (const { id } of removed) for (const policy of policies.running) policy.forget?.(id);
   }
 
-  const snapshot = () => fleetSnapshot({ meter, nodes, traits: balancer.traits, budget, policies, now, clock });
+  const reporting = [...policies.running, ...detectors.running];
+  const snapshot = () => fleetSnapshot({ meter, nodes, traits: balancer.traits, budget, reporting, now, clock });
   const endings$ = events.pipe(filter(({ type }) => type === 'callEnded'));
 
   return {

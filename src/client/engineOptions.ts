@@ -15,7 +15,8 @@ import { requireOption } from '../core/requireOption.js';
 import type { RetryBudgetOptions } from '../core/retryBudget.js';
 import type { RetryThrottleOptions } from '../core/retryThrottle.js';
 import type { Discovery, DiscoveryEvent } from '../discovery/discovery.js';
-import type { Detector, EjectionBudgetOptions } from '../health/ejections.js';
+import type { Detector } from '../health/detector.js';
+import type { EjectionBudgetOptions } from '../health/ejectionBudget.js';
 import type { PanicOptions } from '../health/panic.js';
 import type { SlowStartOptions } from '../health/slowStart.js';
 import type { ChannelPoolOptions } from '../transport/channelPool.js';
@@ -50,12 +51,23 @@ export interface EngineOptions<C> {
   readonly use?: readonly Layer<C>[];
   /** Who is taken out for failing, such as `[consecutiveFailures(), outlierDetection()]`. Default: nobody. */
   readonly eject?: readonly Detector[];
-  /** How many nodes may be taken out at once, by all of these together. Default 10 % of them, but one in any case. */
+  /**
+   * How many nodes these may have out at once. Default 10 % of them, but one in any case, and never the last that takes calls.
+   * Nodes that are out for other reasons (breakers, health checks, users) count as well.
+   */
   readonly ejectionBudget?: EjectionBudgetOptions;
   /** Below which share of healthy nodes health is ignored, since a bad node is better than none. Default: never. */
   readonly panic?: PanicOptions;
-  /** How a node that comes, or comes back, gets its share of the calls little by little. Default: at once. */
+  /**
+   * How a node that comes, or comes back, gets its share of the calls little by little, with a balancer that heeds weights.
+   * Default: at once.
+   */
   readonly slowStart?: SlowStartOptions;
+  /**
+   * True: a node takes calls only once its health check has spoken, as gRFC A17 has it. Default false: one that was just
+   * connected counts as healthy until its check says otherwise.
+   */
+  readonly awaitHealth?: boolean;
   /** The one budget for all retries of this client. Default 20 % of the calls and 10 a second. */
   readonly retryBudget?: RetryBudgetOptions;
   /** No retries while too many attempts fail, by gRFC A6. Default: the budget alone. */

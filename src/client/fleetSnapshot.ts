@@ -2,7 +2,6 @@
 
 import type { BalancerTraits } from '../balancer/picker.js';
 import type { CallMeter, MethodMeter } from '../call/callMeter.js';
-import type { Policies } from './layers.js';
 import { formatAddress } from '../core/address.js';
 import type { FleetErrorCode } from '../core/errorCodes.js';
 import { isRoutable, whyNotRoutable } from '../core/isRoutable.js';
@@ -101,7 +100,7 @@ export interface FleetSnapshot {
   readonly stale: NodeSet['stale'];
   /** Retries that the budget would allow now. */
   readonly retryBudget: number;
-  /** What each policy of `use` stands at, by its name: breakers and their states, queues, limits. */
+  /** What each policy of `use` and each detector of `eject` stands at, by its name: breakers and their states, queues, limits. */
   readonly policies: Readonly<Record<string, object>>;
 }
 
@@ -111,12 +110,19 @@ export interface SnapshotPorts {
   readonly nodes: () => NodeSet;
   readonly traits: BalancerTraits | undefined;
   readonly budget: RetryBudget;
-  readonly policies: Policies;
+  /** The policies and the detectors. */
+  readonly reporting: readonly Reporting[];
   readonly now: () => number;
   readonly clock: () => number;
 }
 
-export function fleetSnapshot({ meter, nodes, traits, budget, policies, now, clock }: SnapshotPorts): FleetSnapshot {
+/** Whatever has something to report. */
+interface Reporting {
+  readonly name: string;
+  report?(): object;
+}
+
+export function fleetSnapshot({ meter, nodes, traits, budget, reporting, now, clock }: SnapshotPorts): FleetSnapshot {
   const time = clock();
   const set = nodes();
   const methods = [...meter.methods.values()];
@@ -134,7 +140,7 @@ export function fleetSnapshot({ meter, nodes, traits, budget, policies, now, clo
     },
     stale: set.stale,
     retryBudget: budget.balance,
-    policies: reports(policies),
+    policies: reports(reporting),
   };
 }
 
@@ -185,14 +191,14 @@ function nodeFigures(node: Node, now: number): NodeFigures {
   };
 }
 
-/** Several policies of one name are numbered. */
-function reports({ running }: Policies): Record<string, object> {
+/** Several of one name are numbered. */
+function reports(reporting: readonly Reporting[]): Record<string, object> {
   const found: Record<string, object> = {};
-  for (const { name, report } of running) {
-    if (!report) continue;
-    let key = name;
-    for (let i = 2; key in found; i++) key = `${name} ${i}`;
-    found[key] = report();
+  for (const each of reporting) {
+    if (!each.report) continue;
+    let key = each.name;
+    for (let i = 2; key in found; i++) key = `${each.name} ${i}`;
+    found[key] = each.report();
   }
   return found;
 }

@@ -34,7 +34,7 @@ export interface NodeFacts {
 
 /**
  * Can it be reached? `discovered`: listed, nobody dialled yet. `connecting`: being dialled. `ready`: connected.
- * `unavailable`: dialling fails, or it cools down after failures. `draining`: finishes what it has, takes nothing new.
+ * `unavailable`: dialling fails. `draining`: finishes what it has, takes nothing new.
  */
 export type Availability = 'discovered' | 'connecting' | 'ready' | 'unavailable' | 'draining';
 
@@ -71,7 +71,7 @@ export interface NodeState {
   readonly compatibility: Compatibility;
   /** Why it is `unavailable`, in a sentence. */
   readonly availabilityReason: string | undefined;
-  /** Why it does not serve, in a sentence. */
+  /** Why it does not serve, in a sentence; or why it counts as serving without having said so. */
   readonly healthReason: string | undefined;
   /** Who has taken it out, and why; while there is any its health is `ejected`. */
   readonly ejections: readonly Ejection[];

@@ -12,6 +12,7 @@ import type { Channel } from '../core/channel.js';
 import { requireOption } from '../core/requireOption.js';
 import { failedVerdict, type HealthCheck, type HealthTarget, type NodeHealth } from './healthCheck.js';
 import { judged, type JudgedOptions } from './judged.js';
+import { requireDuration } from './requireDuration.js';
 
 export interface ActiveHealthOptions extends JudgedOptions {
   /** From the end of one check to the start of the next, in milliseconds. Default 10,000. */
@@ -37,8 +38,8 @@ export interface ActiveHealthOptions extends JudgedOptions {
  *     check     -g|     -b|     -b|     -b|     g = good, b = bad; 3 out
  *     health    -s-----------------------n      s = serving, n = notServing
  *
- * @throws FleetError `INVALID_OPTION` for a time under 1 ms (`initialJitterMs`: under 0), a jitter outside 0 to 1, or
- *   a threshold under 1.
+ * @throws FleetError `INVALID_OPTION` for a time under 1 ms (`initialJitterMs`: under 0) or of many days, a jitter outside
+ *   0 to 1, or a threshold under 1.
  */
 export function activeHealth<C = Channel>(
   check: HealthCheck<C>,
@@ -46,9 +47,9 @@ export function activeHealth<C = Channel>(
 ): (target: HealthTarget<C>) => Observable<NodeHealth> {
   const { intervalMs = 10_000, timeoutMs = 5_000, initialJitterMs = 1_000, jitter = 0.1 } = options;
   const { scheduler = asyncScheduler, random = Math.random } = options;
-  requireOption(intervalMs >= 1, 'intervalMs', 'at least 1', intervalMs);
-  requireOption(timeoutMs >= 1, 'timeoutMs', 'at least 1', timeoutMs);
-  requireOption(initialJitterMs >= 0, 'initialJitterMs', 'at least 0', initialJitterMs);
+  requireDuration('intervalMs', intervalMs);
+  requireDuration('timeoutMs', timeoutMs);
+  requireDuration('initialJitterMs', initialJitterMs, 0);
   requireOption(jitter >= 0 && jitter <= 1, 'jitter', 'from 0 to 1', jitter);
   const judge = judged(options);
   const late = { serving: false, reason: `no answer within ${timeoutMs} ms` };

@@ -1,130 +1,144 @@
-/**
- * Who is taken out for its failures, by all who find such nodes, under one budget.
- *
- * Each detector alone can be right and all together still empty a fleet: an outage looks like many bad nodes. So nobody takes
- * a node out by itself; it asks, and one budget counts everybody who is out already, whoever took them out and why.
- */
+/** Runs detectors: carries out what they find, within one budget, and tells it. */
 
-import { ignoreElements, merge, tap, type Observable, type SchedulerLike } from 'rxjs';
+import {
+  catchError,
+  concat,
+  defer,
+  EMPTY,
+  endWith,
+  ignoreElements,
+  merge,
+  of,
+  takeUntil,
+  tap,
+  type Observable,
+} from 'rxjs';
 import type { EventSink } from '../core/eventSink.js';
-import { isRoutable } from '../core/isRoutable.js';
-import type { Ejection, Node } from '../core/node.js';
+import { FleetError } from '../core/fleetError.js';
+import type { Ejection } from '../core/node.js';
 import type { NodeSet } from '../core/nodeSet.js';
-import type { NodeOutcome } from '../core/nodeOutcome.js';
-import { requireOption } from '../core/requireOption.js';
+import type { Detector, DetectorPorts, Finding } from './detector.js';
+import { EjectionBudget, type EjectionBudgetOptions } from './ejectionBudget.js';
 import type { HealthEvent } from './healthEvent.js';
 
-/** Finds nodes that should be out for a while, such as `outlierDetection()`. */
-export interface Detector {
-  /** As reasons and events call it, such as `outlierDetection`. */
-  readonly name: string;
-  /** What it finds, for as long as it is subscribed. */
-  watch(ports: DetectorPorts): Observable<Finding>;
-}
-
-/** What a detector may look at. */
-export interface DetectorPorts {
-  /** Each attempt, as it ends. */
-  readonly outcomes$: Observable<NodeOutcome>;
-  /** The world now, then each change. */
-  readonly nodes$: Observable<NodeSet>;
-  /** Whether this node may be taken out now. Ask at the moment of the finding, one node after the other. */
-  readonly mayEject: (id: string) => boolean;
-  readonly scheduler: SchedulerLike;
-  readonly random: () => number;
-}
-
-/**
- * What a detector says of a node. `eject`: take it out. `spared`: it would be taken out, but must not. `readmit`: let it in
- * again.
- */
-export type Finding =
-  | { readonly id: string; readonly type: 'eject'; readonly reason: string; readonly until: number | undefined }
-  | { readonly id: string; readonly type: 'spared'; readonly reason: string }
-  | { readonly id: string; readonly type: 'readmit' };
-
-/** How many nodes may be out at once. */
-export interface EjectionBudgetOptions {
-  /**
-   * The share of the nodes, in percent, from 0 to 100. Default 10. Nodes that say themselves that they do not serve count,
-   * too, but are never let in against their word. Envoy: `max_ejection_percent`.
-   */
-  readonly maxEjectionPercent?: number;
-  /** So many in any case, as long as another node takes calls. Default 1, so that small fleets are not left to one bad node. */
-  readonly minEjections?: number;
-}
-
 /** What the findings change. */
-export interface EjectionPorts extends Omit<DetectorPorts, 'mayEject'> {
+export interface EjectionPorts extends Omit<DetectorPorts, 'by' | 'mayEject'> {
   readonly nodes: () => NodeSet;
   readonly events: EventSink<HealthEvent>;
   readonly eject: (id: string, ejection: Ejection) => void;
   readonly readmit: (id: string, by: string) => void;
 }
 
-/**
- * Runs detectors: carries out what they find. Emits nothing; unsubscribing ends them, and leaves who is out where it is.
- *
- * @throws FleetError `INVALID_OPTION` for a budget that is no percentage.
- */
-export function ejections(
-  detectors: readonly Detector[],
-  budget: EjectionBudgetOptions,
-  ports: EjectionPorts,
-): Observable<never> {
-  const mayEject = ejectionBudget(budget, ports.nodes);
-  return merge(
-    ...detectors.map((detector) =>
-      detector.watch({ ...ports, mayEject }).pipe(
-        tap((finding) => carryOut(finding, detector.name, ports)),
-        ignoreElements(),
-      ),
-    ),
-  );
+/** The detectors of one client. */
+export interface Ejections {
+  /** Runs them while subscribed, until the nodes end. Emits nothing; unsubscribing leaves who is out where it is. */
+  readonly run$: Observable<never>;
+  /** What each stands at. */
+  readonly running: readonly DetectorAtWork[];
 }
 
-/** The one budget: whether a node may be taken out as well as those that are. */
-export function ejectionBudget(
-  { maxEjectionPercent = 10, minEjections = 1 }: EjectionBudgetOptions,
-  nodes: () => NodeSet,
-): (id: string) => boolean {
-  const share = maxEjectionPercent >= 0 && maxEjectionPercent <= 100;
-  requireOption(share, 'ejectionBudget.maxEjectionPercent', 'from 0 to 100', maxEjectionPercent);
-  const whole = Number.isInteger(minEjections) && minEjections >= 0;
-  requireOption(whole, 'ejectionBudget.minEjections', 'a whole number', minEjections);
-  return (id) => {
-    const set = nodes();
-    const allowed = Math.max(minEjections, Math.floor((set.size * maxEjectionPercent) / 100));
-    let out = 0;
-    let others = 0;
-    for (const node of set.nodes) {
-      if (node.id === id) continue;
-      if (isOut(node)) out++;
-      else if (isRoutable(node)) others++;
+export interface DetectorAtWork {
+  readonly name: string;
+  report(): DetectorReport;
+}
+
+export interface DetectorReport {
+  /** Nodes that it holds out now. */
+  readonly out: number;
+  /** Why it can judge nobody as things are; undefined when it can. */
+  readonly inert: string | undefined;
+}
+
+/** @throws FleetError `INVALID_OPTION` for a budget that is no percentage. */
+export function ejections(
+  detectors: readonly Detector[],
+  options: EjectionBudgetOptions,
+  ports: EjectionPorts,
+): Ejections {
+  const { events, nodes, nodes$, scheduler } = ports;
+  const names = numbered(detectors.map(({ name }) => name));
+  const budget = new EjectionBudget(options, names, nodes);
+  const mayEject = (id: string) => budget.mayEject(id);
+  const inert = new Map<string, string>();
+  const told = new Set<string>();
+
+  const carryOut = (finding: Finding, by: string): void => {
+    if (finding.type === 'inert') return idle(by, finding.reason);
+    if (finding.type === 'readmit') return letIn(finding.id, by, finding.reason);
+    const { id, method, reason } = finding;
+    const enforced = finding.type === 'eject';
+    const until = enforced ? finding.until : undefined;
+    if (enforced) {
+      budget.grant(id);
+      ports.eject(id, { by, obstacle: 'ejected', reason, until });
     }
-    return others > 0 && out < allowed;
+    const node = events.observed ? nodes().get(id) : undefined;
+    if (!node) return;
+    const unenforcedReason = enforced ? undefined : finding.unenforcedReason;
+    const at = scheduler.now();
+    events.next({ type: 'ejected', at, node, by, method, reason, until, enforced, unenforcedReason });
+  };
+  const letIn = (id: string, by: string, reason: string): void => {
+    ports.readmit(id, by);
+    const node = events.observed ? nodes().get(id) : undefined;
+    if (node) events.next({ type: 'readmitted', at: scheduler.now(), node, by, reason });
+  };
+  /** Told once: a fleet that is too small stays so. Whoever begins to listen later is told then. */
+  const idle = (by: string, reason: string | undefined): void => {
+    if (reason === undefined) {
+      inert.delete(by);
+      return;
+    }
+    inert.set(by, reason);
+    if (!events.observed || told.has(by)) return;
+    told.add(by);
+    events.next({ type: 'detectorInert', at: scheduler.now(), by, reason });
+  };
+  const heldBy = (by: string) => nodes().nodes.filter((node) => node.ejections.some((one) => one.by === by));
+
+  const run = (detector: Detector, by: string): Observable<never> => {
+    const ended = defer(() => {
+      for (const { id } of heldBy(by)) letIn(id, by, `${by} has ended`);
+      return EMPTY;
+    });
+    const found$ = defer(() => detector.watch({ ...ports, by, mayEject })).pipe(
+      tap((finding) => carryOut(finding, by)),
+      ignoreElements(),
+      catchError((error: unknown) => {
+        idle(by, `it broke: ${FleetError.from(error).message}`);
+        return EMPTY;
+      }),
+    );
+    return concat(found$, ended);
+  };
+  const relieve = (set: NodeSet): void => {
+    for (const node of budget.excess(set)) {
+      for (const { by } of node.ejections) letIn(node.id, by, 'too few other nodes are left');
+    }
+  };
+
+  const over$ = nodes$.pipe(
+    ignoreElements(),
+    endWith(true),
+    catchError(() => of(true)),
+  );
+  const all = detectors.map((detector, i) => run(detector, names[i]!));
+
+  return {
+    run$: all.length ? merge(...all, nodes$.pipe(tap(relieve), ignoreElements())).pipe(takeUntil(over$)) : EMPTY,
+    running: names.map((name) => ({
+      name,
+      report: () => ({ out: heldBy(name).length, inert: inert.get(name) }),
+    })),
   };
 }
 
-function isOut({ health }: Node): boolean {
-  return health === 'ejected' || health === 'notServing';
-}
-
-function carryOut(finding: Finding, by: string, { events, eject, readmit, nodes, scheduler }: EjectionPorts): void {
-  const { id } = finding;
-  if (finding.type === 'readmit') readmit(id, by);
-  else if (finding.type === 'eject') {
-    const { reason, until } = finding;
-    eject(id, { by, obstacle: 'ejected', reason, until });
-  }
-  if (!events.observed) return;
-  const node = nodes().get(id);
-  if (!node) return;
-  const at = scheduler.now();
-  if (finding.type === 'readmit') events.next({ type: 'readmitted', at, node, by });
-  else {
-    const { reason } = finding;
-    const until = finding.type === 'eject' ? finding.until : undefined;
-    events.next({ type: 'ejected', at, node, by, reason, until, enforced: finding.type === 'eject' });
-  }
+/** Several of one name are told apart by a number. */
+function numbered(names: readonly string[]): string[] {
+  const count = new Map<string, number>();
+  return names.map((name) => {
+    const number = (count.get(name) ?? 0) + 1;
+    count.set(name, number);
+    return number === 1 ? name : `${name} ${number}`;
+  });
 }

@@ -22,6 +22,7 @@ import type { Channel } from '../core/channel.js';
 import { FleetError } from '../core/fleetError.js';
 import { methodOf } from '../core/method.js';
 import { rpc } from '../core/rpc.js';
+import { stopwatchOf } from '../core/stopwatch.js';
 import {
   Health,
   HealthCheckRequestSchema,
@@ -42,11 +43,17 @@ export interface GrpcHealthOptions {
 }
 
 /**
- * Watches `grpc.health.v1.Health`, by gRFC A17.
+ * Watches `grpc.health.v1.Health`, by gRFC A17 (https://github.com/grpc/proposal/blob/master/A17-client-side-health-checking.md).
  *
- * What a watched node says counts at once. A watch that fails is a bad verdict, of which it takes several, and is opened
- * again with backoff; the first message sets the backoff back. A node without `Watch` is asked by `Check`, once an
- * interval. A node without either counts as healthy and is not asked again.
+ * What a watched node says counts at once. A watch that ends or fails is opened again: at once if the node had spoken and it lived
+ * for a while, else with backoff. A node without `Watch` is asked by `Check`, once an interval. A node without either counts as
+ * healthy, which its `healthReason` tells, and is not asked again.
+ *
+ * Where it differs from the gRFC:
+ * - Until the first answer a node counts as healthy, unless the fleet has `awaitHealth`.
+ * - A watch that fails is one bad verdict, of which `activeHealth` takes several, and not the end of the node at once: proxies
+ *   end long streams, often all at the same time. While the watch is away its last word stands.
+ * - No credential of the fleet goes with it, since credentials belong to calls there.
  */
 export function grpcHealth(options: GrpcHealthOptions = {}): HealthCheck {
   const { service = '', scheduler = asyncScheduler, random = Math.random } = options;
@@ -56,6 +63,9 @@ export function grpcHealth(options: GrpcHealthOptions = {}): HealthCheck {
     maxBackoffMs: 120_000,
     ...options.backoff,
   });
+  // A node that speaks and ends at once would else be asked without a pause.
+  const stableMs = options.backoff?.initialBackoffMs ?? 1_000;
+  const clock = stopwatchOf(scheduler);
   const request = create(HealthCheckRequestSchema, { service });
   const verdict = (response: HealthCheckResponse) => verdictOf(response, service);
   const watchless = new WeakSet<Channel>();
@@ -64,7 +74,7 @@ export function grpcHealth(options: GrpcHealthOptions = {}): HealthCheck {
     rpc(channel, methodOf(Health.method.check), request).pipe(
       map(verdict),
       catchError((error: unknown) => {
-        if (isCode(error, 'UNIMPLEMENTED')) return concat(of<Verdict>({ serving: true }), NEVER);
+        if (isCode(error, 'UNIMPLEMENTED')) return concat(of(healthless), NEVER);
         if (isCode(error, 'NOT_FOUND')) return of(unknownService(service));
         return throwError(() => error);
       }),
@@ -75,8 +85,19 @@ export function grpcHealth(options: GrpcHealthOptions = {}): HealthCheck {
   const watched = (channel: Channel): Observable<Verdict> =>
     defer(() => {
       let failures = 0;
-      return defer(() => concat(rpc(channel, methodOf(Health.method.watch), request), watchEnded)).pipe(
-        tap(() => (failures = 0)),
+      let openedAt = 0;
+      let spoke = false;
+      const open = () => {
+        openedAt = clock();
+        spoke = false;
+        return concat(rpc(channel, methodOf(Health.method.watch), request), watchEnded);
+      };
+      const waitMs = () => (spoke && clock() - openedAt >= stableMs ? 0 : backoff(failures, random));
+      return defer(open).pipe(
+        tap(() => {
+          failures = 0;
+          spoke = true;
+        }),
         map((response) => ({ ...verdict(response), sure: true })),
         catchError((error: unknown) => {
           if (isCode(error, 'UNIMPLEMENTED')) {
@@ -86,12 +107,14 @@ export function grpcHealth(options: GrpcHealthOptions = {}): HealthCheck {
           failures++;
           return of(failedVerdict(error));
         }),
-        repeat({ delay: () => (watchless.has(channel) ? EMPTY : timer(backoff(failures, random), scheduler)) }),
+        repeat({ delay: () => (watchless.has(channel) ? EMPTY : timer(waitMs(), scheduler)) }),
       );
     });
 
   return ({ channel }) => defer(() => (watchless.has(channel) ? checked(channel) : watched(channel)));
 }
+
+const healthless: Verdict = { serving: true, reason: 'it has no health service, so it counts as healthy' };
 
 const watchEnded = throwError(() => new FleetError('UNAVAILABLE', 'the node ended the watch of its health'));
 

@@ -14,7 +14,7 @@ export interface HealthTarget<C = Channel> {
 /** What one look at a node found. */
 export interface Verdict {
   readonly serving: boolean;
-  /** Why not, in a sentence. */
+  /** Why not, in a sentence; of one that serves, what should be known of it all the same. */
   readonly reason?: string | undefined;
   /**
    * True when the node itself said so: it counts at once. Otherwise it takes several in a row, since one lost packet
@@ -34,7 +34,7 @@ export type HealthCheck<C = Channel> = (target: HealthTarget<C>) => Observable<V
 /** What the client holds of a node's health. */
 export interface NodeHealth {
   readonly health: Health;
-  /** Set when it does not serve. */
+  /** Set when it does not serve, or when it counts as serving without having said so. */
   readonly reason: string | undefined;
 }
 

@@ -47,7 +47,7 @@ function judge(before: Judgement, verdict: Verdict, failuresOut: number, success
     const successes = before.successes + 1;
     const enough = verdict.sure || before.health !== 'notServing' || successes >= successesIn;
     return enough
-      ? { health: 'serving', reason: undefined, successes, failures: 0 }
+      ? { health: 'serving', reason: verdict.reason, successes, failures: 0 }
       : { ...before, successes, failures: 0 };
   }
   const failures = before.failures + 1;

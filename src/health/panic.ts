@@ -6,6 +6,9 @@
  * threshold it is better to spread the calls over everybody, some of which will fail. Do not use it where a node that says that
  * it does not serve gives wrong answers rather than none.
  *
+ * Where nodes are taken out for their failures this belongs beside it: the ejection budget keeps detectors from emptying a fleet, but
+ * not health checks, breakers and users.
+ *
  * Rules of Envoy's panic threshold (https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/load_balancing/panic_threshold).
  */
 
@@ -13,15 +16,17 @@ import { defer, map, type MonoTypeOperatorFunction, type SchedulerLike } from 'r
 import type { EventSink } from '../core/eventSink.js';
 import { isRoutable } from '../core/isRoutable.js';
 import { updateNode, type Node } from '../core/node.js';
-import { NodeSet } from '../core/nodeSet.js';
+import type { NodeSet } from '../core/nodeSet.js';
 import { requireOption } from '../core/requireOption.js';
+import { NodeTally } from '../nodes/nodeTally.js';
+import { NodeView } from '../nodes/nodeView.js';
 import type { HealthEvent } from './healthEvent.js';
 
 export interface PanicOptions {
   /**
-   * Health is ignored while less than this share of the nodes is healthy, from 0 (never) to 1. Default 0.5. Nodes that drain,
-   * are only being dialled or asked, are incompatible or have the weight 0 count on neither side. Envoy:
-   * `healthy_panic_threshold`.
+   * Health is ignored while less than this share of the nodes is healthy, from 0 (never) to 1. Default 0.5. Nodes that cannot
+   * be reached count as not healthy; those that drain, are only being dialled or asked, are incompatible or have the weight 0
+   * count on neither side. Envoy: `healthy_panic_threshold`, in percent.
    */
   readonly threshold?: number;
 }
@@ -31,12 +36,19 @@ export interface PanicPorts {
   readonly scheduler: SchedulerLike;
 }
 
+/** Takes calls; takes none for its health alone; cannot be reached; none of these. */
+type Standing = 'healthy' | 'sidelined' | 'away' | 'aside';
+
 /**
  * Shows nodes that are not serving, or were taken out, as if nothing were known of their health, for as long as too few
- * others are healthy. Nodes that cannot be reached stay out: health has nothing to do with that.
+ * others are healthy. Nodes that cannot be reached stay out: health has nothing to do with that. So do nodes at which a circuit
+ * breaker is open, since that is asked again after each pick.
  *
  *     nodes$     a---b---c---     a = x y z   b = x y! z!   c = x y z!    !: ejected
  *     panic      a---B---c---     B = x y z
+ *
+ * A fleet is one priority level of Envoy's: a discovery that knows several lists the active one, so nothing spills over and the
+ * threshold alone counts.
  *
  * @throws FleetError `INVALID_OPTION` for a threshold outside 0 to 1.
  */
@@ -45,42 +57,36 @@ export function panic(options: PanicOptions, { events, scheduler }: PanicPorts):
   requireOption(threshold >= 0 && threshold <= 1, 'panic.threshold', 'from 0 to 1', threshold);
   return (set$) =>
     defer(() => {
+      const tally = new NodeTally(standingOf);
       let on = false;
+      const view = new NodeView((node) => (on && standingOf(node) === 'sidelined' ? withoutHealth(node) : node));
       return set$.pipe(
         map((set) => {
-          let healthy = 0;
-          let total = 0;
-          for (const node of set.nodes) {
-            if (isRoutable(node)) {
-              healthy++;
-              total++;
-            } else if (isUnhealthy(node)) total++;
-          }
-          const panicking = total > 0 && healthy < threshold * total;
-          if (panicking !== on) {
-            on = panicking;
-            if (events.observed) events.next({ type: 'panicChanged', at: scheduler.now(), on, healthy, total });
-          }
-          return on ? withoutHealth(set, `${healthy} of ${total} nodes are healthy`) : set;
+          tally.follow(set);
+          const healthy = tally.count('healthy');
+          const sidelined = tally.count('sidelined');
+          const total = healthy + sidelined + tally.count('away');
+          // Where nobody is sidelined there is nothing to ignore.
+          const panicking = sidelined > 0 && healthy / total < threshold;
+          if (panicking === on) return view.follow(set);
+          on = panicking;
+          view.follow(set);
+          const shown = view.renew(set.nodes.map(({ id }) => id));
+          if (events.observed) events.next({ type: 'panicChanged', at: scheduler.now(), on, healthy, total });
+          return shown;
         }),
       );
     });
 }
 
-/** Out for its health, or out of reach. */
-function isUnhealthy({ availability, compatibility, weight }: Node): boolean {
-  return (
-    weight > 0 &&
-    compatibility === 'compatible' &&
-    (availability === 'ready' || availability === 'discovered' || availability === 'unavailable')
-  );
+function standingOf(node: Node): Standing {
+  if (isRoutable(node)) return 'healthy';
+  const { availability, compatibility, weight } = node;
+  if (!(weight > 0) || compatibility !== 'compatible') return 'aside';
+  if (availability === 'unavailable') return 'away';
+  return availability === 'ready' || availability === 'discovered' ? 'sidelined' : 'aside';
 }
 
-function withoutHealth(set: NodeSet, why: string): NodeSet {
-  const nodes = set.nodes.map((node) =>
-    node.health === 'notServing' || node.health === 'ejected'
-      ? updateNode(node, { health: 'unknown', healthReason: `panic, ${why}: ${node.healthReason ?? node.health}` })
-      : node,
-  );
-  return NodeSet.of(nodes, set.stale);
+function withoutHealth(node: Node): Node {
+  return updateNode(node, { health: 'unknown', healthReason: `ignored in panic: ${node.healthReason ?? node.health}` });
 }

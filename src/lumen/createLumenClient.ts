@@ -163,7 +163,7 @@ export function createLumenClient(options: LumenClientOptions = {}): LumenClient
     handshake: { ...resolved.handshake, again$ },
     cooldown: resolved.cooldown,
     scheduler,
-  }).subscribe(({ id, state }) => fleet.annotate(id, state));
+  }).subscribe();
 
   const ports = { fleet, defaults, newId, scheduler, denied: (id: string) => again$.next(id) };
   const events = new Subject<InferenceEvent>();

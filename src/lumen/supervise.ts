@@ -1,6 +1,7 @@
 /** What the client finds out of its nodes by itself: their capabilities, and whether they need a rest. */
 
-import { catchError, defer, EMPTY, filter, from, map, merge, mergeMap, throwError, type Observable } from 'rxjs';
+import { catchError, defer, EMPTY, filter, from, ignoreElements, map, merge, mergeMap, tap } from 'rxjs';
+import { throwError, type Observable } from 'rxjs';
 import type { SchedulerLike } from 'rxjs';
 import type { Fleet } from '../client/fleet.js';
 import type { Capability } from '../core/capability.js';
@@ -11,7 +12,7 @@ import { NodeSet } from '../core/nodeSet.js';
 import { rpc } from '../core/rpc.js';
 import { cooldown, incidentOf, type CooldownOptions, type NodeIncident } from './cooldown.js';
 import { fetchCapabilities } from './fetchCapabilities.js';
-import { handshake, type HandshakeOptions, type NodeAnnotation } from './handshake.js';
+import { handshake, type HandshakeOptions } from './handshake.js';
 
 export interface SuperviseOptions {
   readonly handshake: HandshakeOptions;
@@ -19,21 +20,24 @@ export interface SuperviseOptions {
   readonly scheduler: SchedulerLike;
 }
 
-/** The parts of a fleet that are watched. */
-export type Watched = Pick<Fleet, 'nodes$' | 'outcomes$' | 'channel'>;
+/** The parts of a fleet that are watched, and taken care of. */
+export type Watched = Pick<Fleet, 'nodes$' | 'changes$' | 'outcomes$' | 'channel' | 'annotate' | 'eject' | 'readmit'>;
 
 /**
- * Emits what is to be joined to the nodes of a fleet: what the capability handshake finds, and `unavailable` while a
- * node rests after failing again and again. The last node that takes calls never rests. Ends with the fleet.
+ * Takes care of the nodes of a fleet while subscribed: joins what the capability handshake finds to them, and takes out those
+ * that fail again and again, for a rest. The last node that takes calls never rests. Emits nothing; ends with the fleet.
  */
-export function supervise(fleet: Watched, options: SuperviseOptions): Observable<NodeAnnotation> {
+export function supervise(fleet: Watched, options: SuperviseOptions): Observable<never> {
   const { capabilityTimeoutMs } = options.handshake;
-  return merge(
-    fleet.nodes$.pipe(
-      handshake((node) => askNode(fleet, node.id, options.scheduler, capabilityTimeoutMs), options.handshake),
-    ),
-    options.cooldown === false ? EMPTY : rests(fleet, options.cooldown),
-  ).pipe(catchError(() => EMPTY));
+  const asked$ = fleet.nodes$.pipe(
+    handshake((node) => askNode(fleet, node.id, options.scheduler, capabilityTimeoutMs), options.handshake),
+    tap(({ id, state }) => fleet.annotate(id, state)),
+  );
+  const rested$ = options.cooldown === false ? EMPTY : rests(fleet, options.cooldown, options.scheduler);
+  return merge(asked$, rested$).pipe(
+    ignoreElements(),
+    catchError(() => EMPTY),
+  );
 }
 
 /** Asks one node for its capabilities, over the channel that its calls use. */
@@ -51,34 +55,43 @@ export function askNode(
   });
 }
 
-function rests(fleet: Watched, options: CooldownOptions): Observable<NodeAnnotation> {
-  return defer(() => {
-    // What a rest itself does to the availability of a node is no news of the node.
-    const caused = new Map<string, Availability>();
-    const annotation = (id: string, availability: Availability, reason: string | undefined): NodeAnnotation => {
-      caused.set(id, availability);
-      return { id, state: { availability, availabilityReason: reason } };
-    };
-    const anotherTakesCalls = (id: string) =>
-      fleet.nodes$.value.nodes.some((node) => node.id !== id && isRoutable(node));
+/**
+ * A rest is for a node that fails although it is connected: one that is not takes no calls anyway, and when it is dialled again
+ * calls may wait for it, since a new connection forgives all.
+ */
+function rests(fleet: Watched, options: CooldownOptions, scheduler: SchedulerLike): Observable<unknown> {
+  const { nodes$ } = fleet;
+  const anotherTakesCalls = (id: string) => nodes$.value.nodes.some((node) => node.id !== id && isRoutable(node));
+  const connected = (id: string) => nodes$.value.get(id)?.availability === 'ready';
 
-    return merge(
-      fleet.outcomes$.pipe(map(({ node, outcome }) => incidentOf(node.id, outcome))),
-      fleet.nodes$.pipe(availabilityIncidents(caused)),
-    ).pipe(
-      filter((incident) => incident !== undefined),
-      cooldown({ maySpare: anotherTakesCalls, ...options }),
-      mergeMap(({ id, restMs }) => {
-        if (restMs !== undefined)
-          return [annotation(id, 'unavailable', `rests for ${restMs} ms after repeated failures`)];
-        return fleet.channel(id)?.state === 'READY' ? [annotation(id, 'ready', undefined)] : [];
-      }),
-    );
-  });
+  const rest$ = merge(
+    fleet.outcomes$.pipe(map(({ node, outcome }) => incidentOf(node.id, outcome))),
+    nodes$.pipe(availabilityIncidents()),
+  ).pipe(
+    filter((incident) => incident !== undefined),
+    cooldown({ maySpare: anotherTakesCalls, ...options }),
+    tap(({ id, restMs }) => {
+      if (restMs === undefined) return fleet.readmit(id, by);
+      if (!connected(id)) return;
+      const reason = `rests for ${restMs} ms after repeated failures`;
+      fleet.eject(id, { by, obstacle: 'cooling', reason, until: scheduler.now() + restMs });
+    }),
+  );
+  const cutOff$ = fleet.changes$.pipe(
+    tap(({ updated }) => {
+      for (const { id, availability, ejections } of updated) {
+        if (availability !== 'ready' && ejections.some((ejection) => ejection.by === by)) fleet.readmit(id, by);
+      }
+    }),
+  );
+  return merge(rest$, cutOff$);
 }
 
+/** The name under which a rest stands at its node. */
+const by = 'cooldown';
+
 /** What changes of availability say: connected anew, dialling failed, gone. */
-function availabilityIncidents(caused: Map<string, Availability>) {
+function availabilityIncidents() {
   return (set$: Observable<NodeSet>): Observable<NodeIncident> =>
     defer(() => {
       const known = new Map<string, Availability>();
@@ -90,17 +103,11 @@ function availabilityIncidents(caused: Map<string, Availability>) {
           const incidents: NodeIncident[] = [];
           for (const { id } of removed) {
             known.delete(id);
-            caused.delete(id);
             incidents.push({ id, type: 'gone' });
           }
           for (const { id, availability } of [...added, ...updated]) {
             if (known.get(id) === availability) continue;
             known.set(id, availability);
-            if (caused.get(id) === availability) {
-              caused.delete(id);
-              continue;
-            }
-            caused.delete(id);
             if (availability === 'ready') incidents.push({ id, type: 'connected' });
             else if (availability === 'unavailable') incidents.push({ id, type: 'hardFailure' });
           }

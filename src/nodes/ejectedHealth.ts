@@ -8,30 +8,31 @@ type OwnHealth = Pick<NodeState, 'health' | 'healthReason'>;
 export class EjectedHealth {
   readonly #own = new Map<string, OwnHealth>();
 
-  /** The state without what it says of the health of an ejected node, which is kept until the node is let in again. */
-  keep(id: string, state: Partial<NodeState>): Partial<NodeState> {
+  /**
+   * What was said of a node, without what counts only once it is let in again: that is kept. Nobody says of a node who took it
+   * out, since those who do so would not know when to let it in.
+   */
+  keep(id: string, said: Partial<NodeState>): Partial<NodeState> {
     const own = this.#own.get(id);
-    if (!own || !('health' in state || 'healthReason' in state)) return state;
-    const { health = own.health, healthReason, ...rest } = state;
-    this.#own.set(id, { health, healthReason });
-    return rest;
+    if (!own && !('ejections' in said)) return said;
+    const { ejections: _, ...rest } = said;
+    if (!own) return rest;
+    this.#own.set(id, healthOf(rest, own));
+    const { health: _health, healthReason: _reason, ...others } = rest;
+    return others;
   }
 
   /** The state with these ejections put on a node, and those that are undefined lifted from it. */
   apply(node: Node, state: Partial<NodeState>, changes: ReadonlyMap<string, Ejection | undefined>): Partial<NodeState> {
-    if (changes.size === 0) return state;
     const { id } = node;
-    const others = node.ejections.filter(({ by }) => !changes.has(by));
-    const ejections = [...others, ...[...changes.values()].filter((ejection) => ejection !== undefined)];
+    const ejections = changed(node.ejections, changes);
+    if (ejections === node.ejections) return state;
     if (ejections.length === 0) {
       const own = this.#own.get(id);
       this.#own.delete(id);
-      return own ? { ...state, ...own, ejections } : state;
+      return { ...state, ...own, ejections };
     }
-    if (!this.#own.has(id)) {
-      const { health = node.health, healthReason = node.healthReason } = state;
-      this.#own.set(id, { health, healthReason });
-    }
+    if (!this.#own.has(id)) this.#own.set(id, healthOf(state, node));
     const healthReason = ejections.map(({ by, reason }) => `${by}: ${reason}`).join('; ');
     return { ...state, health: 'ejected', healthReason, ejections };
   }
@@ -39,4 +40,27 @@ export class EjectedHealth {
   forget(id: string): void {
     this.#own.delete(id);
   }
+}
+
+/** Each in the place of the one by the same, new ones at the end; the same list when nothing changed. */
+function changed(before: readonly Ejection[], changes: ReadonlyMap<string, Ejection | undefined>): readonly Ejection[] {
+  let same = true;
+  const after: Ejection[] = [];
+  for (const old of before) {
+    const ejection = changes.has(old.by) ? changes.get(old.by) : old;
+    if (ejection) after.push(ejection);
+    same &&= ejection === old;
+  }
+  for (const [by, ejection] of changes) {
+    if (!ejection || before.some((old) => old.by === by)) continue;
+    after.push(ejection);
+    same = false;
+  }
+  return same ? before : after;
+}
+
+/** The health that a node has once this was said of it. */
+function healthOf(said: Partial<NodeState>, before: OwnHealth): OwnHealth {
+  const { health = before.health } = said;
+  return { health, healthReason: 'healthReason' in said ? said.healthReason : before.healthReason };
 }

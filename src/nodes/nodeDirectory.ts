@@ -24,12 +24,14 @@ export interface NodeDirectory {
   node$(id: string): Observable<Node>;
   /**
    * Joins what was found out of a node into the next snapshot. Unknown ids are ignored. Called while a snapshot is
-   * being delivered, it takes effect in the one that follows, together with all others of that moment.
+   * being delivered, it takes effect in the one that follows, together with all others of that moment. `ejections`
+   * are left out: they are put by `eject` and lifted by `readmit` alone.
    */
   annotate(id: string, state: Partial<NodeState>): void;
   /**
    * Takes a node out: its health is `ejected` until everybody who took it out has let it in again. What else is said of
-   * its health meanwhile is kept for then. A second ejection by the same takes the place of the first.
+   * its health meanwhile is kept for then. A second ejection by the same takes the place of the first. Unknown ids are
+   * ignored; a node that leaves and comes back is in.
    */
   eject(id: string, ejection: Ejection): void;
   /** Lets a node in again, as far as it was this one who took it out. */
@@ -149,7 +151,7 @@ function follow(
   ejections: EjectedHealth,
 ): NodeSet {
   const arrived = changes.added.map((node) =>
-    createNode({ ...node, ...assumed, ...saidAnew(node, initialState), stats: undefined }),
+    createNode({ ...node, ...assumed, ...ejections.keep(node.id, saidAnew(node)), stats: undefined }),
   );
   const changed = changes.updated.map((node) => {
     const before = joined.get(node.id);

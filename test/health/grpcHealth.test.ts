@@ -42,9 +42,12 @@ describe('grpcHealth against a server', () => {
     expect(server.checks).toBe(2);
   });
 
-  it('counts a node without the health service as healthy, and asks no more', async () => {
+  it('counts a node without the health service as healthy, says so, and asks no more', async () => {
     const server = await new HealthServer(['lumen']).start();
     const health = activeHealth(grpcHealth(), { initialJitterMs: 0, intervalMs: 1 })(targetAt(server.port));
-    expect(await follow(health).first(() => true)).toEqual({ health: 'serving', reason: undefined });
+    expect(await follow(health).first(() => true)).toEqual({
+      health: 'serving',
+      reason: 'it has no health service, so it counts as healthy',
+    });
   });
 });
