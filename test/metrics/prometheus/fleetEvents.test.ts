@@ -66,25 +66,22 @@ describe('ejections', () => {
   const names = { enforced: 'grpc_lb_outlier_detection_ejections_enforced_total' };
   const unenforced = 'grpc_lb_outlier_detection_ejections_unenforced_total';
 
-  it('count by what found them: the two ways that gRPC knows, else the detector', async () => {
+  it('count by the method that found them', async () => {
     const { world, value } = begin();
-    const eject = (by: string, reason: string, enforced = true) =>
-      world.tell('ejected', { node: node('a'), by, reason, enforced });
-    eject('outlierDetection', 'success rate 40 % is below 80 %');
-    eject('outlierDetection', 'failure percentage 90 is over 85');
-    eject('consecutiveFailures', '5 failures in a row');
-    eject('consecutiveFailures', '5 failures in a row');
+    const eject = (found: string) => world.tell('ejected', { node: node('a'), method: found, enforced: true });
+    for (const found of ['success_rate', 'failure_percentage', 'consecutive_failure', 'consecutive_failure'])
+      eject(found);
     expect(await value(names.enforced, { [method]: 'success_rate' })).toBe(1);
     expect(await value(names.enforced, { [method]: 'failure_percentage' })).toBe(1);
-    expect(await value(names.enforced, { [method]: 'consecutive_failures' })).toBe(2);
+    expect(await value(names.enforced, { [method]: 'consecutive_failure' })).toBe(2);
   });
 
   it('that did not come to be count with the reason', async () => {
     const { world, value } = begin();
-    const spare = (reason: string) =>
-      world.tell('ejected', { node: node('a'), by: 'outlierDetection', reason, enforced: false });
-    spare('success rate too low; the ejection budget is used up');
-    spare('success rate too low; spared by chance, enforcement is 50 %');
+    const spare = (unenforcedReason: 'max_ejection_overflow' | 'enforcement_percentage') =>
+      world.tell('ejected', { node: node('a'), method: 'success_rate', enforced: false, unenforcedReason });
+    spare('max_ejection_overflow');
+    spare('enforcement_percentage');
     expect(await value(unenforced, { [method]: 'success_rate', [reason]: 'max_ejection_overflow' })).toBe(1);
     expect(await value(unenforced, { [method]: 'success_rate', [reason]: 'enforcement_percentage' })).toBe(1);
     expect(await value(names.enforced, { [method]: 'success_rate' })).toBe(0);

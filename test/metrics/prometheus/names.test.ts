@@ -141,8 +141,13 @@ function everything(scripted: ScriptedFleet): void {
   scripted.tell('retryRefused', { call, reason: 'budget', code: 'UNAVAILABLE' });
   scripted.end(call, { code: 'UNAVAILABLE', firstMessageMs: 1 });
   scripted.tell('breakerChanged', { node: 'a', from: 'closed', to: 'open' });
-  scripted.tell('ejected', { node: a, by: 'x', reason: 'x', enforced: true });
-  scripted.tell('ejected', { node: a, by: 'x', reason: 'x', enforced: false });
+  scripted.tell('ejected', { node: a, method: 'success_rate', enforced: true });
+  scripted.tell('ejected', {
+    node: a,
+    method: 'success_rate',
+    enforced: false,
+    unenforcedReason: 'max_ejection_overflow',
+  });
   scripted.tell('discovery', { event: { source: 'static', type: 'skipped', message: '' } });
 }
 
