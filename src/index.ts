@@ -72,6 +72,9 @@ export type { GrpcHealthOptions } from './health/grpcHealth.js';
 export { tcpHealth } from './health/tcpHealth.js';
 export { healthOf } from './health/healthOf.js';
 export type { HealthChange } from './health/healthOf.js';
+export { loadReportOf } from './health/loadReportOf.js';
+export { outOfBandLoad } from './health/outOfBandLoad.js';
+export type { OutOfBandLoadOptions } from './health/outOfBandLoad.js';
 export type { HealthCheck, HealthTarget, NodeHealth, Verdict } from './health/healthCheck.js';
 export { outlierDetection } from './health/outlierDetection.js';
 export type {
@@ -104,8 +107,14 @@ export { leastLoaded } from './balancer/leastLoaded.js';
 export type { LeastLoadedOptions } from './balancer/leastLoaded.js';
 export { pickFirst } from './balancer/pickFirst.js';
 export type { PickFirstOptions } from './balancer/pickFirst.js';
+export { leastRequest } from './balancer/leastRequest.js';
+export type { LeastRequestOptions } from './balancer/leastRequest.js';
 export { powerOfTwo } from './balancer/powerOfTwo.js';
 export type { PowerOfTwoOptions } from './balancer/powerOfTwo.js';
+export { peakEwma } from './balancer/peakEwma.js';
+export type { PeakEwmaOptions } from './balancer/peakEwma.js';
+export { fastestResponse } from './balancer/fastestResponse.js';
+export type { FastestResponseOptions } from './balancer/fastestResponse.js';
 export { weightedRoundRobin } from './balancer/weightedRoundRobin.js';
 export type { WeightedRoundRobinOptions } from './balancer/weightedRoundRobin.js';
 export { weightedRandom } from './balancer/weightedRandom.js';
@@ -114,6 +123,10 @@ export { consistentHash } from './balancer/consistentHash.js';
 export type { ConsistentHashOptions } from './balancer/consistentHash.js';
 export { splitByWeight } from './balancer/splitByWeight.js';
 export type { SplitByWeightOptions } from './balancer/splitByWeight.js';
+export { zoneAware } from './balancer/zoneAware.js';
+export type { ZoneAwareOptions } from './balancer/zoneAware.js';
+export { priorityFailover } from './balancer/priorityFailover.js';
+export type { PriorityFailoverOptions } from './balancer/priorityFailover.js';
 export { pickerOf } from './balancer/pickerOf.js';
 export type {
   Balancer,
@@ -192,6 +205,17 @@ export type {
   RetryScheduled,
   Stalled,
 } from './call/callEvent.js';
+export { circuitBreaker } from './call/circuitBreaker.js';
+export type { CircuitBreakerOptions } from './call/circuitBreaker.js';
+export type { CircuitBreakerPolicy } from './call/circuitBreaker/breakerPolicy.js';
+export type { BreakerOptions, FailureRateOptions, HalfOpenOptions } from './call/circuitBreaker/breakerOptions.js';
+export type { BreakerFigures, BreakerReport } from './call/circuitBreaker/breakerFigures.js';
+export { createCircuitBreaker } from './call/createCircuitBreaker.js';
+export type { CircuitBreaker, CreateCircuitBreakerOptions } from './call/createCircuitBreaker.js';
+export { clientPoolBreaker } from './call/clientPoolBreaker.js';
+export type { ClientPoolBreakerOptions } from './call/clientPoolBreaker.js';
+export { fyerBreaker } from './call/fyerBreaker.js';
+export type { FyerBreakerOptions } from './call/fyerBreaker.js';
 export type { AnswerSink } from './core/answerSink.js';
 export type { EventSink } from './core/eventSink.js';
 export type { Demand } from './core/demand.js';

@@ -28,7 +28,8 @@ const heavy: Readonly<Record<string, readonly string[]>> = {
 /** Who owns a subscription, by what ends it. Everyone else returns Observables. `cli/` and `testing/` are programs. */
 const subscribers: Readonly<Record<string, readonly string[]>> = {
   'an operator written from scratch: unsubscribing from it ends what it subscribed to': [
-    'balancer/splitByWeight.ts',
+    'balancer/grouped.ts',
+    'balancer/fastestResponse.ts',
     'call/attemptRun.ts',
     'call/callSurface.ts',
     'call/consume.ts',
@@ -98,9 +99,19 @@ const provenBy: Readonly<Record<string, readonly string[]>> = {
   'marbles/health/activeHealth.marbles.ts': ['health/healthCheck.ts'],
   'marbles/transport/channelPool.marbles.ts': ['transport/pooledConnection.ts'],
   'test/balancer/consistentHash.test.ts': ['balancer/murmur3.ts'],
-  'test/balancer/conformance.test.ts': ['testing/testBalancer.ts', 'testing/runner.ts', 'testing/seededRandom.ts'],
+  'test/balancer/conformance.test.ts': [
+    'testing/assertShares.ts',
+    'testing/runner.ts',
+    'testing/seededRandom.ts',
+    'testing/testBalancer.ts',
+    'testing/testBalancer/bed.ts',
+    'testing/testBalancer/nodes.ts',
+  ],
+  'test/balancer/models.test.ts': ['balancer/nodeDraw.ts', 'balancer/passedOver.ts', 'balancer/recentTime.ts'],
   'test/balancer/strategy.test.ts': ['balancer/candidates.ts', 'balancer/turn.ts'],
-  'test/balancer/weights.test.ts': ['balancer/sameWeights.ts'],
+  'test/balancer/loadReports.test.ts': ['core/stopwatch.ts'],
+
+  'test/balancer/weights.test.ts': ['balancer/aliasTable.ts', 'balancer/creditRing.ts', 'balancer/sameWeights.ts'],
   'test/cli/main.test.ts': ['cli/lumenOf.ts', 'cli/terminal.ts'],
   'test/cli/register.test.ts': ['cli/keyed.ts'],
   'test/config/backends.test.ts': ['config/backend.ts', 'config/backendUrl.ts', 'config/urlParts.ts'],

@@ -1,6 +1,9 @@
+import { ignoreElements, VirtualTimeScheduler } from 'rxjs';
 import { weightedRoundRobin } from '../../src/balancer/weightedRoundRobin.js';
-import { createNode } from '../../src/core/node.js';
-import { marble } from '../../src/testing/marble.js';
+import type { LoadReport } from '../../src/core/loadReport.js';
+import { createNode, type Node } from '../../src/core/node.js';
+import { NodeSet } from '../../src/core/nodeSet.js';
+import { marble, type MarbleHelpers } from '../../src/testing/marble.js';
 import { lifecycle } from './lifecycle.js';
 
 const node = (id: string, weight = 1) => createNode({ id, address: `${id}.example:50051`, weight });
@@ -41,4 +44,56 @@ describe('weightedRoundRobin', () => {
   });
 
   lifecycle(weightedRoundRobin);
+});
+
+describe('weightedRoundRobin by load reports', () => {
+  const ready = (id: string) => createNode({ id, address: `${id}.example:50051`, availability: 'ready' });
+  const worth = (weight: number): LoadReport => ({
+    ...{ cpuUtilization: 0.5, memoryUtilization: 0, applicationUtilization: 0, errorsPerSecond: 0 },
+    ...{ requestsPerSecond: weight / 2, utilization: {}, requestCost: {}, named: {} },
+  });
+  /** The reports of each node over time, a digit for its weight. */
+  const reports = ({ hot, scheduler }: MarbleHelpers, told: readonly (readonly [Node, string])[]) => {
+    for (const [{ stats }, diagram] of told) {
+      hot(diagram).subscribe((weight) => stats.reported(worth(Number(weight)), scheduler.now()));
+    }
+  };
+  const quick = { blackoutPeriodMs: 200, weightExpirationMs: 400, weightUpdateMs: 100 };
+
+  marble('a node that reports twice the weight takes twice the turns, after the blackout', (m) => {
+    const [x, y] = [ready('x'), ready('y')];
+    reports(m, [
+      [x, '2'],
+      [y, '1'],
+    ]);
+    m.nodes('a 209ms |', { a: [x, y] }).pipe(weightedRoundRobin({ loadReports: quick, scheduler: m.scheduler }));
+    m.picks('-pppp 195ms --pppppp|');
+    m.expectPicks('-xyxy 195ms --xyxxyx|');
+  });
+
+  marble('a weight that is not told again counts no more: plain turns', (m) => {
+    const [x, y] = [ready('x'), ready('y')];
+    reports(m, [
+      [x, '9'],
+      [y, '1'],
+    ]);
+    m.nodes('a 409ms |', { a: [x, y] }).pipe(
+      weightedRoundRobin({ loadReports: { ...quick, blackoutPeriodMs: 0 }, scheduler: m.scheduler }),
+    );
+    m.picks('--- 98ms pppp 297ms pppp|');
+    m.expectPicks('--- 98ms xxxx 297ms yxyx|');
+  });
+
+  marble('nothing ticks before somebody subscribes, and nothing after the end', (m) => {
+    const balancer = weightedRoundRobin({ loadReports: quick, scheduler: m.scheduler });
+    const set$ = m.cold('a 999ms |', { a: NodeSet.of([ready('x')]) });
+    m.expectObservable(set$.pipe(balancer, ignoreElements()), '350ms !').toBe('');
+    m.expectSubscriptions(set$.subscriptions).toBe('^ 349ms !');
+    m.flush();
+    // What is left are actions that were scheduled by the diagrams, all of them over.
+    expect(m.scheduler.actions).toEqual([]);
+  });
+
+  // On a clock that stands still, since its ticks do not end before an endless source does.
+  lifecycle(() => weightedRoundRobin({ loadReports: true, scheduler: new VirtualTimeScheduler() }));
 });

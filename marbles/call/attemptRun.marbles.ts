@@ -1,5 +1,6 @@
 import { map, startWith } from 'rxjs';
 import { perAttempt } from '../../src/call/middleware.js';
+import type { Policy } from '../../src/call/policy.js';
 import { FleetError } from '../../src/core/fleetError.js';
 import type { Continuation } from '../../src/call/resume.js';
 import type { Node } from '../../src/core/node.js';
@@ -187,6 +188,34 @@ describe('attemptRun', () => {
     m.expectObservable(client.call(resumed)).toBe('a-bc|');
     m.flush();
     expect(told).toEqual(['one x 0', 'two x 0', 'two y 2', 'two y 3']);
+  });
+
+  marble('a gate hears of the first answer of a stream, long before its end', (m) => {
+    const heard: string[] = [];
+    const listening: Policy = {
+      name: 'listening',
+      start: () => ({
+        nodeGate: {
+          enter: ({ id }) => void heard.push(`${m.scheduler.now()} ${id} entered`),
+          answered: ({ id }, _, latencyMs) => void heard.push(`${m.scheduler.now()} ${id} answered in ${latencyMs}`),
+          leave: ({ id }, _, { status }) => void heard.push(`${m.scheduler.now()} ${id} ${status}`),
+          undo: () => undefined,
+        },
+        close: () => undefined,
+      }),
+    };
+    const client = drawnClient(m, { x: m.cold('--a-b--c|') }, { policies: [listening] });
+    m.expectObservable(client.call(), '-^').toBe('---a-b--c|');
+    m.expectObservable(client.call({ single: true }), '20ms ^--!').toBe('20ms --a');
+    m.flush();
+    expect(heard).toEqual([
+      '1 x entered',
+      '3 x answered in 2',
+      '9 x ok',
+      // The one answer is its end.
+      '20 x entered',
+      '22 x ok',
+    ]);
   });
 });
 

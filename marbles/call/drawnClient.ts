@@ -40,6 +40,8 @@ export interface DrawnClientOptions {
 }
 
 export interface DrawnCallOptions extends CallOptions {
+  /** Of its method. Default `call`. */
+  readonly name?: string;
   readonly single?: boolean;
   readonly idempotent?: boolean;
   readonly continuation?: () => Continuation<string> & { readonly request?: unknown };
@@ -124,10 +126,16 @@ export function drawnClient(
     turns.set(id, turn + 1);
     return given[Math.min(turn, given.length - 1)]!;
   };
-  const call = ({ single = false, idempotent = true, continuation, ...options }: DrawnCallOptions = {}) =>
+  const call = ({
+    name = 'call',
+    single = false,
+    idempotent = true,
+    continuation,
+    ...options
+  }: DrawnCallOptions = {}) =>
     new Observable<string>((subscriber) => {
       const begun = new Call<string, string>({
-        name: 'call',
+        name,
         start: observedStart((id: string, context: AttemptContext) => {
           asked.push(id);
           contexts.push({ ...context, metadata: context.metadata, number: context.number, previous: context.previous });

@@ -64,4 +64,25 @@ describe('deadlineWheel', () => {
     });
     expectObservable(chained).toBe('--a-|');
   });
+
+  marble('by a stopwatch an entry expires after its time, though the time of day was set back', (m) => {
+    const { scheduler, expectObservable } = m;
+    const stopwatch = () => scheduler.now() + 1_000;
+    expectObservable(expiry(deadlineWheel(scheduler, stopwatch), 1_003)).toBe('---(x|)');
+  });
+
+  marble('an entry of the far future arms no longer timer than there is, and still expires at its time', (m) => {
+    const { scheduler, expectObservable, flush } = m;
+    const delays: number[] = [];
+    const schedule = scheduler.schedule.bind(scheduler) as typeof scheduler.schedule;
+    scheduler.schedule = ((work: never, delay = 0, state: never) => {
+      delays.push(delay);
+      return schedule(work, delay, state);
+    }) as typeof scheduler.schedule;
+    const month = 30 * 24 * 3_600_000;
+    expectObservable(expiry(deadlineWheel(scheduler), month)).toBe('43200m (x|)');
+    flush();
+    expect(Math.max(...delays)).toBe(2 ** 31 - 1);
+    expect(delays.length).toBeLessThan(5);
+  });
 });

@@ -1,10 +1,10 @@
 import { map, Subject, type Observable } from 'rxjs';
-import { noEvents } from '../../src/core/eventSink.js';
 import { createNode, updateNode, type Node, type NodeState } from '../../src/core/node.js';
 import { NodeSet } from '../../src/core/nodeSet.js';
 import type { HealthEvent } from '../../src/health/healthEvent.js';
 import { panic } from '../../src/health/panic.js';
 import { marble, type MarbleHelpers } from '../../src/testing/marble.js';
+import { noEvents } from '../../test/support/noEvents.js';
 
 const node = (id: string, state: Partial<NodeState & { weight: number }> = {}) =>
   createNode({ id, address: '10.0.0.1:1', availability: 'ready', health: 'serving', ...state });

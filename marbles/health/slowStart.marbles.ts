@@ -1,11 +1,11 @@
 import { distinctUntilChanged, filter, map, skip, startWith, tap, type Observable } from 'rxjs';
-import { noEvents } from '../../src/core/eventSink.js';
 import { isRoutable } from '../../src/core/isRoutable.js';
 import { createNode, type Node, type NodeState } from '../../src/core/node.js';
 import { NodeSet } from '../../src/core/nodeSet.js';
 import { panic } from '../../src/health/panic.js';
 import { slowStart, type SlowStartOptions } from '../../src/health/slowStart.js';
 import { marble, type MarbleHelpers } from '../../src/testing/marble.js';
+import { noEvents } from '../../test/support/noEvents.js';
 
 const node = (id: string, state: Partial<NodeState & { weight: number }> = {}) =>
   createNode({ id, address: '10.0.0.1:1', availability: 'ready', ...state });

@@ -16,21 +16,24 @@ export function drawExcept(
   exclude: Excluded,
   draw: () => number,
   part: () => number,
-  shareOf: (node: Node) => number,
+  shareOf: (node: Node, index: number) => number,
 ): number {
   for (let i = 0; i < draws; i++) {
     const index = draw();
     if (!exclude.has(nodes[index]!.id)) return index;
   }
   let total = 0;
-  for (const node of nodes) if (!exclude.has(node.id)) total += shareOf(node);
+  for (let index = 0; index < nodes.length; index++) {
+    const node = nodes[index]!;
+    if (!exclude.has(node.id)) total += shareOf(node, index);
+  }
   let rest = part() * total;
   let last = 0;
   for (let index = 0; index < nodes.length; index++) {
     const node = nodes[index]!;
     if (exclude.has(node.id)) continue;
     last = index;
-    rest -= shareOf(node);
+    rest -= shareOf(node, index);
     if (rest < 0) break;
   }
   return last;

@@ -25,11 +25,13 @@ export interface LeastLoadedOptions {
  * - `others`: what the node last reported as queued, and as in flight beyond our own at that time; so a report is not
  *   counted twice, and our own picks still add up between two reports.
  * - `cpu`, `memory`: as last reported, 0 to 1; a full node counts as twice as busy. Nothing reported is 0.
- * - `charge`: a node that fails at once looks idle and would draw all calls to it. So each failure of the node or the
- *   network counts like a call in flight, up to 32; halved every `8n` picks (64 at least), cleared by a success.
+ * - `charge`: a node that fails at once looks idle and would draw all calls to it. So one that failed, by its own fault or the
+ *   network's, counts as if it had the calls of the least busy other node as well; `2^k - 1` times, where its failures outnumber
+ *   its successes by `k` of late, at most 63 times. Halved every `8n` picks (64 at least), and by each call after a success.
  *
  * The form is Envoy's weighted least request, `weight / (active requests + 1)`, turned over; the factor for reported
- * load and the charge are ours. A pick takes O(log n), an end a constant time. Use `powerOfTwo()` where
+ * load and the charge are ours. While nothing is in flight the heaviest nodes come first, and the light ones get calls once those
+ * are busy; see `leastRequest()` for shares by weight at any load. A pick takes O(log n), an end a constant time. Use `powerOfTwo()` where
  * many clients share the nodes and none reports its load: they would all run to the node that each believes idle.
  *
  *     nodes$   a-----------|      a = x y
@@ -47,7 +49,6 @@ export function leastLoaded(options: LeastLoadedOptions = {}): Balancer {
   return balancerOf('least_loaded', strategy, { weights: true });
 }
 
-const maxCharge = 32;
 /** So that every score is finite. */
 const minWeight = 1e-100;
 
@@ -62,7 +63,7 @@ class LoadOrder implements Chooser {
   private reports: (NodeLoad | undefined)[] = [];
   private others = new Float64Array(0);
   private factors = new Float64Array(0);
-  private charges = new Uint8Array(0);
+  private charges = new Float64Array(0);
   /** Failures of each node that were charged. */
   private failures = new Float64Array(0);
   /** Counts the picks. */
@@ -137,7 +138,7 @@ class LoadOrder implements Chooser {
     this.reports = new Array<NodeLoad | undefined>(size).fill(undefined);
     this.others = new Float64Array(size);
     this.factors = new Float64Array(size);
-    this.charges = new Uint8Array(size);
+    this.charges = new Float64Array(size);
     this.failures = new Float64Array(size);
     const start = before.length === 0 && this.random ? Math.floor(this.random() * size) : 0;
     for (let i = 0; i < size; i++) {
@@ -181,12 +182,23 @@ class LoadOrder implements Chooser {
 
   private charge(index: number): void {
     const stats = this.stats[index]!;
-    const failed = stats.failures - this.failures[index]!;
-    if (failed !== 0) {
+    if (stats.failures !== this.failures[index]) {
+      const failed = stats.failures > this.failures[index]!;
       this.failures[index] = stats.failures;
-      this.charges[index] = Math.min(maxCharge, this.charges[index]! + Math.max(0, failed));
+      if (failed) this.charges[index] = Math.max(this.charges[index]!, this.penalty(index, stats.failureLevel));
+    } else if (this.charges[index] !== 0 && stats.consecutiveFailures === 0) {
+      this.charges[index] = Math.floor(this.charges[index]! / 2);
     }
-    if (stats.consecutiveFailures === 0) this.charges[index] = 0;
+  }
+
+  /** What the least busy of the others carries, or up to 63 times as much: its calls, not its charge, or they would add up. */
+  private penalty(index: number, failureLevel: number): number {
+    const { tree, factors } = this;
+    tree.set(index, Infinity, tree.chosenAt[index]!);
+    const { first } = tree;
+    if (tree.scoreOf(first) === Infinity) return 0;
+    const carried = ((this.stats[first]!.inFlight + 1 + this.others[first]!) * factors[first]!) / factors[index]!;
+    return Math.ceil(carried) * (2 ** Math.max(1, failureLevel) - 1);
   }
 
   /**
@@ -197,7 +209,7 @@ class LoadOrder implements Chooser {
     for (let i = Math.min(8, this.size); i > 0; i--) {
       const index = this.visitor;
       this.visitor = index + 1 === this.size ? 0 : index + 1;
-      this.charges[index] = this.charges[index]! >> 1;
+      this.charges[index] = Math.floor(this.charges[index]! / 2);
       this.refresh(index);
     }
   }
@@ -214,8 +226,10 @@ class LoadOrder implements Chooser {
 
   private refreshAll(): void {
     this.seen = this.journal.count;
-    for (let i = 0; i < this.size; i++) this.charge(i);
     this.tree.build(this.size, (index) => this.score(index));
+    for (let i = 0; i < this.size; i++) {
+      if (this.charges[i] !== 0 || this.stats[i]!.failures !== this.failures[i]) this.refresh(i);
+    }
   }
 
   /** The place of a node here; `index` is its place in the list that it was picked from, mostly this one. */

@@ -7,14 +7,14 @@
  * nodes take less, node weights are simpler.
  */
 
-import { Observable, Subject, Subscription } from 'rxjs';
 import type { Node } from '../core/node.js';
-import { NodeFilter } from '../core/nodeFilter.js';
-import { NodeSet, type NodeChanges } from '../core/nodeSet.js';
 import { requireOption } from '../core/requireOption.js';
-import type { Balancer, Picker } from './picker.js';
+import { grouped, traitsOver } from './grouped.js';
+import type { Shares } from './grouped/grouping.js';
+import { murmur3 } from './murmur3.js';
+import type { Balancer } from './picker.js';
 import { roundRobin } from './roundRobin.js';
-import { SplitPicker } from './splitByWeight/splitPicker.js';
+import { withTraits } from './strategy.js';
 
 export interface SplitByWeightOptions {
   /** The group that a node is in; undefined for none. Default: its tag `group`, else its metadata `group`. */
@@ -66,74 +66,29 @@ export function splitByWeight(weights: Readonly<Record<string, number>>, options
     for (const name of Object.keys(balancer)) requireOption(name in weights, `balancer.${name}`, 'of a group', name);
   }
   const balancerOf = (name: string) => (typeof balancer === 'function' ? balancer : (balancer[name] ?? roundRobin()));
+  const names = shares.map(([name]) => name);
+  const drawn = shares.map(([, weight]) => weight);
+  const everyCall: Shares = { first: drawn, next: fallback ? drawn : undefined };
   const inGroup = (node: Node) => groupOf(node) ?? ungrouped ?? undefined;
-  const terms = { shares, inGroup, fallback, salt, random };
+  const elsewhere = (node: Node) => {
+    const group = inGroup(node);
+    if (group === undefined) return 'in no group';
+    return names.includes(group) ? `in group ${group}` : `group ${group} has no share`;
+  };
 
-  return (set$) =>
-    new Observable((subscriber) => {
-      const life = new Subscription();
-      const groups = shares.map(([name]) => {
-        const group = new Group((node) => inGroup(node) === name);
-        life.add(
-          group.set$.pipe(balancerOf(name)).subscribe({
-            next: (picker) => {
-              group.picker = picker;
-              // A balancer may change its mind without a new set.
-              if (!feeding) tell();
-            },
-            error: (error: unknown) => subscriber.error(error),
-          }),
-        );
-        return group;
-      });
-      let current = NodeSet.empty;
-      let feeding = false;
-      const tell = () => {
-        const pickers = groups.map(({ picker }) => picker);
-        if (pickers.every((picker) => picker !== undefined)) subscriber.next(new SplitPicker(current, pickers, terms));
-      };
-      life.add(
-        set$.subscribe({
-          next: (set) => {
-            const changes = set.changesSince(current);
-            current = set;
-            feeding = true;
-            try {
-              for (const group of groups) group.feed(set, changes);
-            } catch (error) {
-              return subscriber.error(error);
-            } finally {
-              feeding = false;
-            }
-            tell();
-          },
-          error: (error: unknown) => subscriber.error(error),
-          complete: () => subscriber.complete(),
-        }),
-      );
-      return life;
-    });
+  return withTraits(traitsOver(policy, names.map(balancerOf)), (set$) =>
+    grouped(set$, {
+      ...{ name: policy, seed: salt === '' ? seed : murmur3(salt, seed), random },
+      ...{ groupOf: inGroup, names, balancerOf, elsewhere },
+      spread: () => ({ sharesFor: () => everyCall }),
+    }),
+  );
 }
+
+const policy = 'split_by_weight';
+/** The letters SPLT. */
+const seed = 0x53504c54;
 
 function taggedGroup({ tags, metadata }: Node): string | undefined {
   return tags.group ?? metadata.group;
-}
-
-/** The nodes of one group, and what picks among them. */
-class Group {
-  readonly set$ = new Subject<NodeSet>();
-  picker: Picker | undefined;
-  readonly #filter: NodeFilter;
-  #fed: NodeSet | undefined;
-
-  constructor(test: (node: Node) => boolean) {
-    this.#filter = new NodeFilter(test);
-  }
-
-  feed(set: NodeSet, changes: NodeChanges): void {
-    const next = this.#filter.next(set, changes);
-    if (next === this.#fed) return;
-    this.#fed = next;
-    this.set$.next(next);
-  }
 }

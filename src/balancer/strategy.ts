@@ -25,7 +25,8 @@ export interface Chooser {
 
 /** What a strategy is made of, for one subscription. */
 export interface Strategy {
-  readonly chooser: () => Chooser;
+  /** Asked once for the calls without a requirement, and once for each requirement. */
+  readonly chooser: (requires: Requirement | undefined) => Chooser;
   /** Told after each pick and each end, for strategies that keep an order by load or learn from outcomes. */
   readonly changed?: InFlightChanged;
 }
@@ -62,8 +63,8 @@ class Seat implements PickPorts {
   readonly changed: InFlightChanged | undefined;
   told: Candidates | undefined = undefined;
 
-  constructor(strategy: Strategy) {
-    this.chooser = strategy.chooser();
+  constructor(strategy: Strategy, requires: Requirement | undefined) {
+    this.chooser = strategy.chooser(requires);
     this.changed = strategy.changed;
   }
 
@@ -86,10 +87,10 @@ class Memory {
   }
 
   seat(requires: Requirement | undefined): Seat {
-    if (!requires) return (this.all ??= new Seat(this.strategy));
+    if (!requires) return (this.all ??= new Seat(this.strategy, undefined));
     let seat = this.seats.get(requires.name);
     if (!seat) {
-      seat = new Seat(this.strategy);
+      seat = new Seat(this.strategy, requires);
       forgetOldest(this.seats);
       this.seats.set(requires.name, seat);
     }

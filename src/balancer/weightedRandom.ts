@@ -1,7 +1,7 @@
 /** Any routable node by chance, in proportion to its weight. */
 
 import type { Node } from '../core/node.js';
-import { aliasTable, type AliasTable } from './aliasTable.js';
+import { aliasTable, drawFrom, type AliasTable } from './aliasTable.js';
 import { drawExcept } from './drawExcept.js';
 import type { Balancer, Excluded } from './picker.js';
 import { sameWeights } from './sameWeights.js';
@@ -43,11 +43,7 @@ class WeightedLot implements Chooser {
   }
 
   choose(): number {
-    const { keep, alias } = this.table;
-    // One draw serves twice: its whole part says which column, its fraction which of the two in it.
-    const draw = this.random() * keep.length;
-    const column = Math.floor(draw);
-    return draw - column < keep[column]! ? column : alias[column]!;
+    return drawFrom(this.table, this.random);
   }
 
   chooseExcept(exclude: Excluded): number {

@@ -109,7 +109,8 @@ export class AttemptRun<C, R> implements AnswerSink<R>, AttemptContext, Entrant,
       if (call.firstAnswerAt === 0) call.firstAnswerAt = at;
       this.stopFirstResponseTimer();
       // The one answer means success, also to a consumer that takes it and leaves.
-      if (call.single && this.picked !== undefined) this.end(at, 'ok', latencyMs, undefined);
+      if (call.single) this.end(at, 'ok', latencyMs, undefined);
+      else for (const gate of this.ports.nodeGates) gate.answered?.(this.node, call, latencyMs);
     }
     this.owner.answered(this, value);
   }

@@ -29,7 +29,7 @@ export function nobody(name: string, requires: Requirement | undefined, picked: 
     : '. None is known: start one, or check discovery';
   const what = picked.code === 'NO_NODE_FOR_TASK' ? `no node offers ${requires?.name}` : 'no node can take the call';
   const code = isBarred(picked) ? picked.barred.code : codeOf(picked, leftOut);
-  return new FleetError(code, `${name}: ${what}${known}`, { sent: false });
+  return FleetError.untraced(code, `${name}: ${what}${known}`, { sent: false });
 }
 
 /** Where every node that could take it is out by its breaker, that is the news. */

@@ -108,6 +108,11 @@ export interface NodeGate {
   /** Undefined: the node may take the attempt, and `leave` follows. Else why not, and the call goes elsewhere. */
   enter(node: Node, call: CallInfo): Barred | undefined;
   leave(node: Node, call: CallInfo, outcome: Outcome): void;
+  /**
+   * The first answer of a stream has come, `latencyMs` after its attempt began; `leave` still follows, perhaps much later.
+   * Not told of calls with one answer, whose attempt ends with it.
+   */
+  answered?(node: Node, call: CallInfo, latencyMs: number): void;
   /** It was let in, but another gate was shut: as if it had never been. */
   undo(node: Node, call: CallInfo): void;
   /**

@@ -44,6 +44,7 @@ import type { HealthTarget, NodeHealth } from '../health/healthCheck.js';
 import { healthOf } from '../health/healthOf.js';
 import { panic } from '../health/panic.js';
 import { slowStart } from '../health/slowStart.js';
+import { watchLoad } from '../health/watchLoad.js';
 import { createNodeDirectory } from '../nodes/nodeDirectory.js';
 import { channelPool } from '../transport/channelPool.js';
 import { callDefaults } from './callDefaults.js';
@@ -76,11 +77,13 @@ export interface EngineKind<C extends Connection, T> {
   readonly health?: ((target: HealthTarget<C>) => Observable<NodeHealth>) | undefined;
   /** What trailers say of the load of their node. */
   readonly loadOf?: ((trailers: Metadata) => LoadReport | undefined) | undefined;
+  /** What it reports of its load beside the calls. */
+  readonly loadReports?: ((target: HealthTarget<C>) => Observable<LoadReport>) | undefined;
 }
 
 export function createEngine<C extends Connection, T>(
   options: EngineOptions<T>,
-  { open, resourceOf, health, loadOf = () => undefined }: EngineKind<C, T>,
+  { open, resourceOf, health, loadOf = () => undefined, loadReports }: EngineKind<C, T>,
 ): Engine<C, T> {
   const { scheduler = asyncScheduler, random = Math.random, service = '', namespace } = options;
   const { use = [], balancer = roundRobin(), onDiscoveryEvent } = options;
@@ -133,6 +136,9 @@ export function createEngine<C extends Connection, T>(
     ),
   );
   life.add(watchHealth());
+  if (loadReports) {
+    life.add(watchLoad(nodes$, targetOf, loadReports, clock).subscribe({ error: () => undefined }));
+  }
   const ejecting = { outcomes$, nodes$, nodes, events, scheduler, random, ...annotations };
   const detectors = ejections(options.eject ?? [], options.ejectionBudget ?? {}, ejecting);
   life.add(detectors.run$.subscribe());
@@ -177,12 +183,13 @@ export function createEngine<C extends Connection, T>(
     return warm.pipe(share({ connector: () => new ReplaySubject(1) }));
   }
 
+  function targetOf(node: Node): HealthTarget<C> | undefined {
+    const channel = connections.get(node.id);
+    return channel && { node, channel };
+  }
+
   function watchHealth(): Subscription {
     if (!health) return Subscription.EMPTY;
-    const targetOf = (node: Node): HealthTarget<C> | undefined => {
-      const channel = connections.get(node.id);
-      return channel && { node, channel };
-    };
     return healthOf(nodes$, targetOf, health).subscribe({
       next: ({ id, health: found, reason }) => directory.annotate(id, { health: found, healthReason: reason }),
       error: () => undefined,

@@ -6,9 +6,11 @@ import type { AttemptContext, StartAttempt } from '../call/call.js';
 import { observedStart } from '../call/observedStart.js';
 import { continuationOf } from '../call/resume.js';
 import type { CallStatus, Channel, Transport } from '../core/channel.js';
+import type { LoadReport } from '../core/loadReport.js';
 import type { Metadata } from '../core/metadata.js';
 import { rpc, startRpc } from '../core/rpc.js';
 import type { HealthTarget, NodeHealth } from '../health/healthCheck.js';
+import { loadReportOf } from '../health/loadReportOf.js';
 import { asConnectTransport } from './asConnectTransport.js';
 import type { Caller, CallSpec } from './callSpec.js';
 import { createEngine, liveNodesOf } from './engine.js';
@@ -20,6 +22,12 @@ export interface FleetOptions extends EngineOptions<Channel> {
   readonly transport: Transport;
   /** Health checks, such as `activeHealth(grpcHealth())`. Default: none, a node that is connected counts as healthy. */
   readonly health?: (target: HealthTarget) => Observable<NodeHealth>;
+  /**
+   * What nodes report of their load beside the calls: `outOfBandLoad()`. The reports in trailers are not read then, so
+   * that the two do not mix (gRFC A58). Default: those in trailers, of nodes that send them (gRFC A51). Read by
+   * `weightedRoundRobin({ loadReports: true })`, and to be seen in `node.stats.report`.
+   */
+  readonly loadReports?: (target: HealthTarget) => Observable<LoadReport>;
 }
 
 export interface Fleet extends LiveNodes, Caller {
@@ -54,11 +62,12 @@ export interface Fleet extends LiveNodes, Caller {
  * @throws FleetError `INVALID_OPTION`, naming the option.
  */
 export function createFleet(options: FleetOptions): Fleet {
-  const { transport, health } = options;
+  const { transport, health, loadReports } = options;
   const engine = createEngine<Channel, Channel>(options, {
     open: (node) => transport.open(node),
     resourceOf: (channel) => channel,
     health,
+    ...(loadReports ? { loadReports } : { loadOf: loadReportOf }),
   });
   const fleet: Fleet = {
     ...liveNodesOf(engine),

@@ -1,13 +1,16 @@
-/** The strategies by the names that configurations give them: flare's, fyer's, gRPC's and ours. */
+/** The strategies by the names that configurations give them: flare's, fyer's, Lumen's, gRPC's and ours. */
 
+import type { SchedulerLike } from 'rxjs';
 import { consistentHash } from '../balancer/consistentHash.js';
 import { leastLoaded } from '../balancer/leastLoaded.js';
 import type { Balancer } from '../balancer/picker.js';
 import { powerOfTwo } from '../balancer/powerOfTwo.js';
+import { priorityFailover } from '../balancer/priorityFailover.js';
 import { random } from '../balancer/random.js';
 import { roundRobin } from '../balancer/roundRobin.js';
 import { weightedRandom } from '../balancer/weightedRandom.js';
 import { weightedRoundRobin } from '../balancer/weightedRoundRobin.js';
+import { taskAware } from '../lumen/taskAware.js';
 
 /** Each name with the others that mean the same. */
 export const balancerNames = {
@@ -18,17 +21,21 @@ export const balancerNames = {
   weighted_round_robin: ['wrr'],
   weighted_random: [],
   power_of_two: ['p2c', 'least_request_experimental'],
+  client_side_weighted_round_robin: ['load_reports'],
+  priority_failover: ['priority'],
+  task_aware_round_robin: ['task_aware'],
+  task_aware_random: [],
 } as const;
 
 /** The name of a strategy. */
 export type BalancerName = keyof typeof balancerNames;
 
 /** The strategy of that name, with its defaults. */
-export function balancerOfName(name: BalancerName): Balancer {
-  return balancers[name]();
+export function balancerOfName(name: BalancerName, scheduler?: SchedulerLike): Balancer {
+  return balancers[name](scheduler);
 }
 
-const balancers: Readonly<Record<BalancerName, () => Balancer>> = {
+const balancers: Readonly<Record<BalancerName, (scheduler?: SchedulerLike) => Balancer>> = {
   round_robin: () => roundRobin(),
   random: () => random(),
   consistent_hash: () => consistentHash(),
@@ -36,4 +43,8 @@ const balancers: Readonly<Record<BalancerName, () => Balancer>> = {
   weighted_round_robin: () => weightedRoundRobin(),
   weighted_random: () => weightedRandom(),
   power_of_two: () => powerOfTwo(),
+  client_side_weighted_round_robin: (scheduler) => weightedRoundRobin({ loadReports: true, scheduler }),
+  priority_failover: () => priorityFailover(),
+  task_aware_round_robin: () => taskAware(),
+  task_aware_random: () => taskAware({ pick: 'random' }),
 };

@@ -62,7 +62,7 @@ export function createFleetFromConfig(source: ConfigSource, options: FleetFromCo
     ...(namespace === undefined ? {} : { namespace }),
     discovery: discoveryOf(config),
     transport: options.transport ?? transportOf(values),
-    balancer: balancerOfName(values.discovery.load_balance),
+    balancer: balancerOfName(values.discovery.load_balance, scheduler),
     calls: callsOf(values),
     ...(health ? { health } : {}),
     ...options,

@@ -14,14 +14,22 @@ export interface Expiring {
 }
 
 export interface DeadlineWheel {
-  /** Calls `entry.expire()` once, when the scheduler's clock reaches `at` (in milliseconds). */
+  /** Calls `entry.expire()` once, when the clock reaches `at` (in milliseconds). */
   add(at: number, entry: Expiring): void;
   /** Forgets an entry; `at` must be what it was added with. */
   delete(at: number, entry: Expiring): void;
 }
 
-/** A wheel with buckets of a millisecond. Holds no timer while it is empty. */
-export function deadlineWheel(scheduler: SchedulerLike): DeadlineWheel {
+/** The longest that a timer of Node waits; one that is set for longer fires at once. */
+const longestMs = 2 ** 31 - 1;
+
+/**
+ * A wheel with buckets of a millisecond. Holds no timer while it is empty.
+ *
+ * @param now the clock of the deadlines. Default: that of the scheduler. With a stopwatch a deadline comes after the time
+ *   that it was set for, whatever happens to the time of day.
+ */
+export function deadlineWheel(scheduler: SchedulerLike, now = () => scheduler.now()): DeadlineWheel {
   const buckets = new Map<number, Set<Expiring>>();
   let entries = 0;
   let armedAt = Infinity;
@@ -30,7 +38,7 @@ export function deadlineWheel(scheduler: SchedulerLike): DeadlineWheel {
   const arm = (at: number) => {
     timer?.unsubscribe();
     armedAt = at;
-    timer = scheduler.schedule(fire, Math.max(0, at - scheduler.now()));
+    timer = scheduler.schedule(fire, Math.min(Math.max(0, at - now()), longestMs));
   };
   const disarm = () => {
     timer?.unsubscribe();
@@ -39,11 +47,11 @@ export function deadlineWheel(scheduler: SchedulerLike): DeadlineWheel {
   };
   const fire = () => {
     disarm();
-    const now = scheduler.now();
+    const time = now();
     let next = Infinity;
     const due: Set<Expiring>[] = [];
     for (const [at, bucket] of buckets) {
-      if (at <= now) {
+      if (at <= time) {
         buckets.delete(at);
         entries -= bucket.size;
         due.push(bucket);

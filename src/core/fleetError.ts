@@ -58,6 +58,7 @@ export class FleetError extends Error {
   /** The trailers with which the node ended the call, such as details of its status; undefined when it sent none. */
   readonly trailers: Metadata | undefined;
   readonly #decisions: readonly (() => Decision)[];
+  #traced = true;
 
   constructor(code: FleetErrorCode, message: string, options: FleetErrorOptions = {}) {
     const attempts = options.attempts ?? [];
@@ -90,7 +91,7 @@ export class FleetError extends Error {
   /** The same error, with what was learnt on the way up. */
   with(options: FleetErrorOptions): FleetError {
     const { node, attempts, sent, bytes, trailers } = this;
-    const error = new FleetError(this.code, this.detail, {
+    const told: FleetErrorOptions = {
       node,
       attempts,
       sent,
@@ -99,8 +100,12 @@ export class FleetError extends Error {
       decisions: this.#decisions,
       ...('cause' in this ? { cause: this.cause } : {}),
       ...options,
-    });
-    error.stack = this.stack;
+    };
+    const error = FleetError.untraced(this.code, this.detail, told);
+    if (!this.#traced) return error;
+    error.#traced = true;
+    // Written out when it is read: that costs as much as taking it.
+    Object.defineProperty(error, 'stack', { configurable: true, get: () => this.stack });
     return error;
   }
 
@@ -110,6 +115,19 @@ export class FleetError extends Error {
     return { code, message, node, attempts };
   }
 
+  /**
+   * One whose stack names nobody, for what comes over the wire: its stack would only say that something came, and to take
+   * it costs more than all else in a failover.
+   */
+  static untraced(code: FleetErrorCode, message: string, options?: FleetErrorOptions): FleetError {
+    const { stackTraceLimit } = Error;
+    if (limitIsOurs) Error.stackTraceLimit = 0;
+    const error = new FleetError(code, message, options);
+    if (limitIsOurs) Error.stackTraceLimit = stackTraceLimit;
+    error.#traced = false;
+    return error;
+  }
+
   /** Whatever was thrown, as a `FleetError`: itself if it is one, else `UNKNOWN` with the thing as its cause. */
   static from(thrown: unknown, code: FleetErrorCode = 'UNKNOWN', options: FleetErrorOptions = {}): FleetError {
     if (thrown instanceof FleetError) return thrown;
@@ -117,6 +135,9 @@ export class FleetError extends Error {
     return new FleetError(code, message, { ...options, cause: thrown });
   }
 }
+
+/** Not where somebody has frozen what is built in. */
+const limitIsOurs = Object.getOwnPropertyDescriptor(Error, 'stackTraceLimit')?.writable === true;
 
 function summary(message: string, attempts: readonly Attempt[]): string {
   if (attempts.length === 0) return message;

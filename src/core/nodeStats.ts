@@ -22,6 +22,7 @@ export interface Outcome {
 }
 
 const decay = 0.1;
+const maxFailureLevel = 6;
 
 /**
  * Counters that change with every call, so they stand beside the immutable snapshots and not in them:
@@ -43,6 +44,11 @@ export class NodeStats {
   totalLatencyMs = 0;
   /** Failures since the last success. */
   consecutiveFailures = 0;
+  /**
+   * How much it fails lately: one more with each failure, one less with each success, from 0 up to 6. So a node that fails
+   * every second call stands out, too, and one failure in a hundred does not last.
+   */
+  failureLevel = 0;
   /** The latencies of the successes of the last minute or two; undefined before the first. */
   latencies: LatencyWindow | undefined = undefined;
   /** The last report of its load, by trailers or out of band. */
@@ -67,6 +73,7 @@ export class NodeStats {
     if (outcome.status === 'ok') {
       const first = this.successes++ === 0;
       this.consecutiveFailures = 0;
+      if (this.failureLevel > 0) this.failureLevel--;
       this.totalLatencyMs += outcome.latencyMs;
       this.ewmaLatencyMs = first
         ? outcome.latencyMs
@@ -75,6 +82,7 @@ export class NodeStats {
     } else if (outcome.status === 'failed' && (outcome.blame === 'node' || outcome.blame === 'network')) {
       this.failures++;
       this.consecutiveFailures++;
+      if (this.failureLevel < maxFailureLevel) this.failureLevel++;
     } else {
       this.excused++;
     }

@@ -125,7 +125,7 @@ class Rpc<I, O> implements CallSink<O>, Unsubscribable {
     sink.status?.(status);
     if (code !== 'OK') {
       const said = Object.keys(trailers).length > 0 ? { sent, trailers } : { sent };
-      sink.error(new FleetError(code, message || errorCodes[code].meaning, said));
+      sink.error(FleetError.untraced(code, message || errorCodes[code].meaning, said));
     } else if (!this.single) {
       sink.complete();
     } else if (this.answers === 1) {

@@ -14,10 +14,9 @@
 
 import { defer, map, type MonoTypeOperatorFunction, type SchedulerLike } from 'rxjs';
 import type { EventSink } from '../core/eventSink.js';
-import { isRoutable } from '../core/isRoutable.js';
-import { updateNode, type Node } from '../core/node.js';
 import type { NodeSet } from '../core/nodeSet.js';
 import { requireOption } from '../core/requireOption.js';
+import { standingOf, withoutHealth } from '../core/standing.js';
 import { NodeTally } from '../nodes/nodeTally.js';
 import { NodeView } from '../nodes/nodeView.js';
 import type { HealthEvent } from './healthEvent.js';
@@ -35,9 +34,6 @@ export interface PanicPorts {
   readonly events: EventSink<HealthEvent>;
   readonly scheduler: SchedulerLike;
 }
-
-/** Takes calls; takes none for its health alone; cannot be reached; none of these. */
-type Standing = 'healthy' | 'sidelined' | 'away' | 'aside';
 
 /**
  * Shows nodes that are not serving, or were taken out, as if nothing were known of their health, for as long as too few
@@ -59,7 +55,9 @@ export function panic(options: PanicOptions, { events, scheduler }: PanicPorts):
     defer(() => {
       const tally = new NodeTally(standingOf);
       let on = false;
-      const view = new NodeView((node) => (on && standingOf(node) === 'sidelined' ? withoutHealth(node) : node));
+      const view = new NodeView((node) =>
+        on && standingOf(node) === 'sidelined' ? withoutHealth(node, 'ignored in panic') : node,
+      );
       return set$.pipe(
         map((set) => {
           tally.follow(set);
@@ -77,16 +75,4 @@ export function panic(options: PanicOptions, { events, scheduler }: PanicPorts):
         }),
       );
     });
-}
-
-function standingOf(node: Node): Standing {
-  if (isRoutable(node)) return 'healthy';
-  const { availability, compatibility, weight } = node;
-  if (!(weight > 0) || compatibility !== 'compatible') return 'aside';
-  if (availability === 'unavailable') return 'away';
-  return availability === 'ready' || availability === 'discovered' ? 'sidelined' : 'aside';
-}
-
-function withoutHealth(node: Node): Node {
-  return updateNode(node, { health: 'unknown', healthReason: `ignored in panic: ${node.healthReason ?? node.health}` });
 }

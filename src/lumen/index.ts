@@ -27,7 +27,9 @@ export type { CompatibilityOptions } from './judgeCompatibility.js';
 export { cooldown } from './cooldown.js';
 export type { CooldownOptions, NodeIncident, Rest } from './cooldown.js';
 export { taskRequirement } from './taskRequirement.js';
-export type { TaskDemand } from './taskRequirement.js';
+export type { TaskDemand, TaskRequirement } from './taskRequirement.js';
+export { taskAware } from './taskAware.js';
+export type { TaskAwareOptions } from './taskAware.js';
 
 export { lumenHealth } from '../health/lumenHealth.js';
 

@@ -15,6 +15,11 @@ export interface TaskDemand {
   readonly inPieces?: boolean;
 }
 
+/** A demand as a condition on nodes; says what it demands, for balancers that look closer. */
+export interface TaskRequirement extends Requirement {
+  readonly demand: TaskDemand;
+}
+
 /** How a node offers a task. */
 export interface TaskOffer {
   readonly task: TaskCapability;
@@ -60,7 +65,7 @@ export function taskRequirement(
   demand: TaskDemand,
   singleMessage: ReadonlySet<string> = singleMessageTasks,
   also?: Requirement,
-): Requirement {
+): TaskRequirement {
   const { tasks, model, service, inPieces } = demand;
   const name = [
     `task ${tasks.join(' or ')}`,
@@ -71,6 +76,7 @@ export function taskRequirement(
   ].join(', ');
   return {
     name,
+    demand,
     test: (node) => offerOf(node, demand, singleMessage) !== undefined && (also?.test(node) ?? true),
   };
 }

@@ -9,7 +9,14 @@ import { NodeSet } from '../core/nodeSet.js';
 import { runnerOf, type Runner } from './runner.js';
 
 /** What a letter of a `picks` diagram does: a pick with this context, or the end of the oldest open pick on a node. */
-export type PickEvent = PickContext | { readonly end: string; readonly failed?: boolean };
+export type PickEvent =
+  | PickContext
+  | {
+      readonly end: string;
+      readonly failed?: boolean;
+      /** How long it took. Default 1. */
+      readonly latencyMs?: number;
+    };
 
 export interface MarbleHelpers extends RunHelpers {
   /** The virtual clock, for options named `scheduler`. */
@@ -120,10 +127,11 @@ function answerPicks(events: Record<string, PickEvent>) {
           const event = events[letter] ?? {};
           if ('end' in event) {
             const ended = open.find((pick) => pick.node.id === event.end);
+            const { failed, latencyMs = 1 } = event;
             ended?.end(
-              event.failed
-                ? { status: 'failed', latencyMs: 1, code: 'UNAVAILABLE', blame: 'network' }
-                : { status: 'ok', latencyMs: 1 },
+              failed
+                ? { status: 'failed', latencyMs, code: 'UNAVAILABLE', blame: 'network' }
+                : { status: 'ok', latencyMs },
             );
             return { open: open.filter((pick) => pick !== ended), id: event.end };
           }

@@ -1,14 +1,16 @@
 /** What every balancer must keep to, as a suite that runs on ours and on yours. */
 
 import { deepStrictEqual, equal, notEqual, ok } from 'node:assert/strict';
-import { Observable, Subject } from 'rxjs';
-import type { Balancer, NoPick, Pick, PickContext, Picker, Requirement } from '../balancer/picker.js';
-import { createNode, updateNode, type Node, type NodeInit } from '../core/node.js';
+import { Observable, VirtualTimeScheduler, type SchedulerLike } from 'rxjs';
+import type { Balancer, NoPick, Pick } from '../balancer/picker.js';
+import { updateNode } from '../core/node.js';
 import { NodeSet } from '../core/nodeSet.js';
-import type { Outcome } from '../core/nodeStats.js';
 import { assertAbout, assertShares } from './assertShares.js';
 import { runnerOf, type Runner } from './runner.js';
 import { seededRandom } from './seededRandom.js';
+import { bedOf, done, failed, type Bed } from './testBalancer/bed.js';
+import { barred, keyed, node, nodes, reader, task } from './testBalancer/nodes.js';
+import { underLoad } from './testBalancer/underLoad.js';
 
 export interface TestBalancerOptions {
   /** Default: the global `describe` and `it`. */
@@ -21,27 +23,34 @@ export interface TestBalancerOptions {
   readonly weighted?: boolean;
   /** It claims to send equal keys to one node, and to move few when nodes come and go. Default false. */
   readonly keyed?: boolean;
+  /**
+   * It claims to look at load or latency: then slow nodes must get fewer calls, and so must one that fails at once, which always
+   * looks idle and fast. Default false.
+   */
+  readonly loadAware?: boolean;
   /** Seed of the chance that `make` is given; printed where a case fails by it. Default: another in each run. */
   readonly seed?: number;
 }
-
-const done: Outcome = { status: 'ok', latencyMs: 1 };
-const task: Requirement = { name: 'task ocr', test: (node) => node.tags.task === 'ocr' };
 
 /**
  * The contract of a balancer, in cases.
  *
  *     testBalancer(() => nearest('eu-1'));
  *     testBalancer((random) => weightedRandom({ random }), { spread: true, weighted: true });
+ *     testBalancer((random, scheduler) => peakEwma({ random, scheduler }), { spread: true, weighted: true, loadAware: true });
  *
  * How fast it picks is not tested.
  *
- * @param make a new balancer; `random` may be passed on to it, so that a failure can be repeated.
+ * @param make a new balancer; `random` may be passed on to it, so that a failure can be repeated, and `scheduler` must be to one
+ *   that looks at the time, which is virtual here.
  */
-export function testBalancer(make: (random: () => number) => Balancer, options: TestBalancerOptions = {}): void {
+export function testBalancer(
+  make: (random: () => number, scheduler: SchedulerLike) => Balancer,
+  options: TestBalancerOptions = {},
+): void {
   const { describe, it } = runnerOf(options.runner);
   const seed = options.seed ?? Math.floor(Math.random() * 2 ** 31);
-  const create = () => make(seededRandom(seed));
+  const create = () => make(seededRandom(seed), new VirtualTimeScheduler());
 
   describe(options.name ?? 'balancer', () => {
     it('only nodes that may take calls are picked', () => {
@@ -187,14 +196,14 @@ export function testBalancer(make: (random: () => number) => Balancer, options: 
       // Chance that never changes, so that neither takes it away from the other.
       const alone = (): string[] => {
         const bed = bedOf(
-          make(() => 0.5),
+          make(() => 0.5, new VirtualTimeScheduler()),
           nodes(5),
         );
         return Array.from({ length: 20 }, (_, i) => bed.take(keyed(i), false).id);
       };
       const expected = alone();
       if (expected.join() !== alone().join()) return; // by chance of its own
-      const shared = make(() => 0.5);
+      const shared = make(() => 0.5, new VirtualTimeScheduler());
       const first = bedOf(shared, nodes(5));
       const second = bedOf(shared, nodes(5));
       for (let i = 0; i < 20; i++) {
@@ -284,7 +293,23 @@ export function testBalancer(make: (random: () => number) => Balancer, options: 
         equal(counts.get('n4'), undefined);
         expectShares(counts, shares, options.keyed, `seed ${seed}`);
       });
+
+      it('the shares stay those of the weights when each call finds a new set, and new weights count at once', () => {
+        const weights = [1, 2, 4];
+        const bed = bedOf(
+          create(),
+          weights.map((weight, i) => node(`n${i}`, { weight })),
+        );
+        const shares = new Map(weights.map((weight, i) => [`n${i}`, weight]));
+        const renew = () => bed.next(bed.nodes().map((n) => updateNode(n, {})));
+        expectShares(bed.count(10_000, renew), shares, options.keyed, `seed ${seed}`);
+        bed.next(bed.nodes().map((n, i) => updateNode(n, { weight: weights[2 - i]! })));
+        const turned = new Map(weights.map((weight, i) => [`n${2 - i}`, weight]));
+        expectShares(bed.count(10_000), turned, options.keyed, `seed ${seed}, weights turned round`);
+      });
     }
+
+    underLoad((scheduler) => make(seededRandom(seed), scheduler), options, it, seed);
 
     if (options.keyed) {
       const homes = (bed: Bed) => Array.from({ length: 2_000 }, (_, i) => bed.take(keyed(i)).id);
@@ -323,45 +348,22 @@ export function testBalancer(make: (random: () => number) => Balancer, options: 
         ok(moved.length > 0 && moved.length < 2_000 / 4, `${moved.length} of 2,000 keys moved to one of nine nodes`);
       });
 
+      if (options.weighted) {
+        it('when a node gains weight, keys move to it and no others move', () => {
+          const bed = bedOf(create(), nodes(8));
+          const before = homes(bed);
+          bed.next(bed.nodes().map((n) => (n.id === 'n3' ? updateNode(n, { weight: 2 }) : n)));
+          const moved = homes(bed).filter((home, i) => home !== before[i]);
+          ok(moved.length > 0 && moved.every((home) => home === 'n3'));
+        });
+      }
+
       it('a call without a key finds a node too', () => {
         const bed = bedOf(create(), nodes(3));
         for (let i = 0; i < 20; i++) ok(bed.take({}).id);
       });
     }
   });
-}
-
-const failed: Outcome = { status: 'failed', latencyMs: 1, code: 'UNAVAILABLE', blame: 'network' };
-
-function node(id: string, init: NodeInit = {}): Node {
-  return createNode({ address: '10.0.0.1:50051', ...init, id });
-}
-
-function nodes(count: number): Node[] {
-  return Array.from({ length: count }, (_, i) => node(`n${i}`));
-}
-
-/** A node that meets the requirement of the cases. */
-function reader(id: string, init: NodeInit = {}): Node {
-  return node(id, { ...init, tags: { task: 'ocr' } });
-}
-
-/** One node for each reason not to take calls. */
-function barred(prefix = 'x'): Node[] {
-  return [
-    node(`${prefix}1`, { availability: 'connecting' }),
-    node(`${prefix}2`, { availability: 'unavailable' }),
-    node(`${prefix}3`, { availability: 'draining' }),
-    node(`${prefix}4`, { compatibility: 'pending' }),
-    node(`${prefix}5`, { compatibility: 'incompatible' }),
-    node(`${prefix}6`, { health: 'notServing' }),
-    node(`${prefix}7`, { health: 'ejected' }),
-    node(`${prefix}8`, { weight: 0 }),
-  ];
-}
-
-function keyed(i: number): PickContext {
-  return { key: `key-${i}` };
 }
 
 function even(count: number): Map<string, number> {
@@ -388,69 +390,4 @@ function expectNobody(pick: Pick | NoPick, code: NoPick['code'], pending: boolea
       pending,
     },
   );
-}
-
-/** A balancer over a source in the hands of the case. */
-interface Bed {
-  readonly source: Subject<NodeSet>;
-  next(nodes: readonly Node[]): void;
-  nodes(): readonly Node[];
-  picker(): Picker;
-  ask(context?: PickContext): Pick | NoPick;
-  pick(context?: PickContext): Pick;
-  /** The node of a pick, which ends at once unless told otherwise. */
-  take(context?: PickContext, end?: boolean): Node;
-  /** How often each id was picked, each call with a key of its own. */
-  count(picks: number, before?: () => void): Map<string, number>;
-  total(of: (stats: Node['stats']) => number, nodes?: readonly Node[]): number;
-  inFlight(nodes?: readonly Node[]): number;
-  error(): unknown;
-  completed(): boolean;
-}
-
-function bedOf(balancer: Balancer, first: readonly Node[]): Bed {
-  const source = new Subject<NodeSet>();
-  let picker: Picker | undefined;
-  let error: unknown;
-  let completed = false;
-  source.pipe(balancer).subscribe({
-    next: (next) => (picker = next),
-    error: (thrown: unknown) => (error = thrown),
-    complete: () => (completed = true),
-  });
-  const bed: Bed = {
-    source,
-    next: (given) => source.next(NodeSet.of(given)),
-    nodes: () => bed.picker().set.nodes,
-    picker() {
-      ok(picker, 'a set must yield a picker at once');
-      return picker;
-    },
-    ask: (context = {}) => bed.picker().pick(context),
-    pick(context) {
-      const pick = bed.ask(context);
-      ok(pick.node, 'a node must be picked');
-      return pick;
-    },
-    take(context, end = true) {
-      const pick = bed.pick(context);
-      if (end) pick.end(done);
-      return pick.node;
-    },
-    count(picks, before) {
-      const counts = new Map<string, number>();
-      for (let i = 0; i < picks; i++) {
-        before?.();
-        const { id } = bed.take(keyed(i));
-        counts.set(id, (counts.get(id) ?? 0) + 1);
-      }
-      return counts;
-    },
-    total: (of, given = bed.nodes()) => given.reduce((sum, { stats }) => sum + of(stats), 0),
-    inFlight: (given) => bed.total(({ inFlight }) => inFlight, given),
-    error: () => error,
-    completed: () => completed,
-  };
-  bed.next(first);
-  return bed;
 }

@@ -1,14 +1,24 @@
-import { map } from 'rxjs';
+import { map, of } from 'rxjs';
 import { consistentHash } from '../../src/balancer/consistentHash.js';
+import { fastestResponse } from '../../src/balancer/fastestResponse.js';
 import { leastLoaded } from '../../src/balancer/leastLoaded.js';
+import { leastRequest } from '../../src/balancer/leastRequest.js';
+import { peakEwma } from '../../src/balancer/peakEwma.js';
 import type { Balancer } from '../../src/balancer/picker.js';
 import { pickerOf } from '../../src/balancer/pickerOf.js';
 import { powerOfTwo } from '../../src/balancer/powerOfTwo.js';
+import { priorityFailover } from '../../src/balancer/priorityFailover.js';
 import { random } from '../../src/balancer/random.js';
 import { roundRobin } from '../../src/balancer/roundRobin.js';
 import { weightedRandom } from '../../src/balancer/weightedRandom.js';
 import { weightedRoundRobin } from '../../src/balancer/weightedRoundRobin.js';
+import { zoneAware } from '../../src/balancer/zoneAware.js';
+import type { Node } from '../../src/core/node.js';
+import { taskAware } from '../../src/lumen/taskAware.js';
 import { testBalancer } from '../../src/testing/testBalancer.js';
+
+/** What a metrics server may say of nodes that nobody called. */
+const fictions = of(new Map(Array.from({ length: 10 }, (_, i) => [`n${i}`, [NaN, 0, -1, Infinity][i % 4]!])));
 
 const nearest =
   (zone: string): Balancer =>
@@ -18,14 +28,61 @@ const nearest =
 testBalancer(() => roundRobin(), { name: 'roundRobin', spread: true });
 testBalancer((chance) => roundRobin({ random: chance }), { name: 'roundRobin from a random start', spread: true });
 testBalancer((chance) => random({ random: chance }), { name: 'random', spread: true });
-testBalancer(() => leastLoaded(), { name: 'leastLoaded', spread: true });
-testBalancer((chance) => leastLoaded({ random: chance }), { name: 'leastLoaded from a random start', spread: true });
-testBalancer((chance) => powerOfTwo({ random: chance }), { name: 'powerOfTwo', spread: true });
+testBalancer(() => leastLoaded(), { name: 'leastLoaded', spread: true, loadAware: true });
+testBalancer((chance) => leastLoaded({ random: chance }), {
+  name: 'leastLoaded from a random start',
+  spread: true,
+  loadAware: true,
+});
+testBalancer((chance) => powerOfTwo({ random: chance }), {
+  name: 'powerOfTwo',
+  spread: true,
+  weighted: true,
+  loadAware: true,
+});
+testBalancer((chance) => leastRequest({ random: chance, choiceCount: 5 }), {
+  name: 'leastRequest of five',
+  spread: true,
+  weighted: true,
+  loadAware: true,
+});
+testBalancer((chance) => leastRequest({ random: chance, activeRequestBias: 0.5 }), {
+  name: 'leastRequest with half a bias',
+  spread: true,
+  loadAware: true,
+});
+testBalancer((chance) => leastRequest({ random: chance, activeRequestBias: 0 }), {
+  name: 'leastRequest without a bias',
+  spread: true,
+  weighted: true,
+});
+testBalancer((chance, scheduler) => peakEwma({ random: chance, scheduler }), {
+  name: 'peakEwma',
+  spread: true,
+  weighted: true,
+  loadAware: true,
+});
+testBalancer((chance, scheduler) => fastestResponse({ random: chance, scheduler }), {
+  name: 'fastestResponse',
+  spread: true,
+  weighted: true,
+  loadAware: true,
+});
+testBalancer((chance, scheduler) => fastestResponse({ random: chance, scheduler, latencies$: fictions }), {
+  name: 'fastestResponse that is told nonsense',
+  spread: true,
+  weighted: true,
+  loadAware: true,
+});
 testBalancer(() => weightedRoundRobin(), { name: 'weightedRoundRobin', spread: true, weighted: true });
 testBalancer((chance) => weightedRoundRobin({ random: chance }), {
   name: 'weightedRoundRobin from a random start',
   spread: true,
   weighted: true,
+});
+testBalancer((chance) => weightedRoundRobin({ loadReports: true, random: chance }), {
+  name: 'weightedRoundRobin by load reports',
+  spread: true,
 });
 testBalancer((chance) => weightedRandom({ random: chance }), { name: 'weightedRandom', spread: true, weighted: true });
 testBalancer((chance) => consistentHash({ random: chance }), {
@@ -33,5 +90,32 @@ testBalancer((chance) => consistentHash({ random: chance }), {
   spread: true,
   weighted: true,
   keyed: true,
+});
+
+const evenOrOdd = ({ id }: Node) => id.charCodeAt(id.length - 1) % 2;
+const parity = (node: Node) => (evenOrOdd(node) ? 'odd' : 'even');
+testBalancer((chance) => zoneAware({ zone: 'eu', random: chance }), { name: 'zoneAware of one zone', spread: true });
+testBalancer((chance) => zoneAware({ zone: 'odd', minNodes: 1, zoneOf: parity, random: chance }), {
+  name: 'zoneAware of two zones',
+});
+testBalancer((chance) => zoneAware({ zone: 'eu', balancer: consistentHash({ random: chance }), random: chance }), {
+  name: 'zoneAware over consistentHash',
+  keyed: true,
+});
+// In panic it takes nodes that do not serve, as it should; the contract does not know of it.
+const calm = { panicThreshold: 0 };
+testBalancer((chance) => priorityFailover({ ...calm, random: chance }), { name: 'priorityFailover', spread: true });
+testBalancer((chance) => priorityFailover({ ...calm, priorityOf: evenOrOdd, random: chance }), {
+  name: 'priorityFailover of two priorities',
+});
+testBalancer((chance) => priorityFailover({ ...calm, balancer: consistentHash({ random: chance }), random: chance }), {
+  name: 'priorityFailover over consistentHash',
+  keyed: true,
+});
+testBalancer(() => taskAware(), { name: 'taskAware by turns', spread: true, weighted: true });
+testBalancer((chance) => taskAware({ pick: 'random', random: chance }), {
+  name: 'taskAware by chance',
+  spread: true,
+  weighted: true,
 });
 testBalancer(() => nearest('eu-1'), { name: 'a custom balancer' });

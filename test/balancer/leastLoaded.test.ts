@@ -150,6 +150,68 @@ describe('leastLoaded', () => {
     expect(picked.at(-1)).toBe('2');
   });
 
+  it('leaves a node that fails at once nearly alone, however busy the others are', () => {
+    for (const busy of [1, 10, 300]) {
+      const bed = start();
+      const all = nodes(4);
+      bed.set(all);
+      const open: Pick[] = [];
+      let broken = 0;
+      for (let i = 0; i < 6_000; i++) {
+        const pick = bed.pick();
+        if (pick.node === all[0]) {
+          broken++;
+          pick.end(failed);
+        } else if (open.push(pick) > 3 * busy) open.shift()!.end(done);
+      }
+      expect(broken, `${busy} calls on each of the others`).toBeLessThan(60);
+      expect(broken).toBeGreaterThan(5);
+    }
+  });
+
+  it('leaves it nearly alone also when each call finds a new set', () => {
+    const bed = start();
+    const all = nodes(4);
+    const open: Pick[] = [];
+    let broken = 0;
+    for (let i = 0; i < 2_000; i++) {
+      bed.set(all.map((node) => updateNode(node, {})));
+      const pick = bed.pick();
+      if (pick.node.id === '0') {
+        broken++;
+        pick.end(failed);
+      } else if (open.push(pick) > 60) open.shift()!.end(done);
+    }
+    expect(broken).toBeLessThan(40);
+  });
+
+  it('goes on with a single node that fails', () => {
+    const bed = start();
+    bed.set(nodes(1));
+    for (let i = 0; i < 200; i++) bed.pick().end(failed);
+    bed.set(nodes(2));
+    expect(bed.pick().node.id).toBe('1');
+  });
+
+  it('shares evenly what a whole fleet fails, and what it serves after that', () => {
+    const bed = start();
+    const all = nodes(4);
+    bed.set(all);
+    const open: Pick[] = [];
+    const count = (outcome: typeof done | typeof failed) => {
+      const counts = new Map(all.map(({ id }) => [id, 0]));
+      for (let i = 0; i < 4_000; i++) {
+        const pick = bed.pick();
+        counts.set(pick.node.id, counts.get(pick.node.id)! + 1);
+        if (open.push(pick) > 20) open.shift()!.end(outcome);
+      }
+      return [...counts.values()];
+    };
+    for (const outcome of [failed, done]) {
+      for (const calls of count(outcome)) expect(Math.abs(calls - 1_000)).toBeLessThan(300);
+    }
+  });
+
   it('keeps a node that fails at once from drawing all calls to it', () => {
     const bed = start();
     const all = nodes(4);

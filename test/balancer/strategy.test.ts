@@ -1,6 +1,9 @@
 import { of, Subject } from 'rxjs';
 import { consistentHash } from '../../src/balancer/consistentHash.js';
+import { fastestResponse } from '../../src/balancer/fastestResponse.js';
 import { leastLoaded } from '../../src/balancer/leastLoaded.js';
+import { leastRequest } from '../../src/balancer/leastRequest.js';
+import { peakEwma } from '../../src/balancer/peakEwma.js';
 import type { Balancer, Pick, Picker, Requirement } from '../../src/balancer/picker.js';
 import { pickerOf } from '../../src/balancer/pickerOf.js';
 import { powerOfTwo } from '../../src/balancer/powerOfTwo.js';
@@ -24,7 +27,18 @@ function pickerFor(balancer: Balancer, given: readonly Node[]): Picker {
   return picker!;
 }
 
-const all = { roundRobin, random, leastLoaded, powerOfTwo, weightedRoundRobin, weightedRandom, consistentHash };
+const all = {
+  roundRobin,
+  random,
+  leastLoaded,
+  powerOfTwo,
+  leastRequest,
+  peakEwma,
+  fastestResponse,
+  weightedRoundRobin,
+  weightedRandom,
+  consistentHash,
+};
 
 describe.each(Object.entries(all))('%s', (_, create) => {
   it('does not look at the nodes of sets that nobody picks from', () => {

@@ -4,6 +4,7 @@ import { pickerOf } from '../../src/balancer/pickerOf.js';
 import { random } from '../../src/balancer/random.js';
 import { roundRobin } from '../../src/balancer/roundRobin.js';
 import { weightedRandom } from '../../src/balancer/weightedRandom.js';
+import type { Node } from '../../src/core/node.js';
 import { testBalancer, type TestBalancerOptions } from '../../src/testing/testBalancer.js';
 
 /** The titles of the cases that a balancer fails. */
@@ -32,6 +33,15 @@ const tampered =
       roundRobin(),
       map((picker) => tamper(picker)),
     );
+
+/** A custom balancer that chooses by a function. */
+const choosing =
+  (choose: (nodes: readonly Node[], key: string) => Node | undefined): Balancer =>
+  (set$) =>
+    set$.pipe(map((set) => pickerOf(set, (nodes, { key = '' }) => choose(nodes, key))));
+
+const least = (nodes: readonly Node[], of: (node: Node) => number): Node =>
+  nodes.map((node) => ({ node, score: of(node) })).reduce((a, b) => (b.score < a.score ? b : a)).node;
 
 describe('testBalancer', () => {
   it('finds nothing wrong with a good one', () => {
@@ -127,9 +137,74 @@ describe('testBalancer', () => {
   it('catches shares that are not what was claimed', () => {
     const first = (): Balancer => (set$) => set$.pipe(map((set) => pickerOf(set, ([node]) => node)));
     expect(failures(first)).toEqual([]);
-    expect(failures(first, { spread: true })).toHaveLength(3);
-    expect(failures(() => random(), { weighted: true })).toHaveLength(1);
+    expect(failures(first, { spread: true })).toHaveLength(5);
+    expect(failures(() => random(), { weighted: true })).toHaveLength(3);
     expect(failures((chance) => weightedRandom({ random: chance }), { weighted: true, spread: true })).toEqual([]);
+  });
+
+  it('catches a black hole: the idle node first, whatever it is idle for', () => {
+    const idleFirst = (chance: () => number) =>
+      choosing((nodes) => least(nodes, ({ stats }) => stats.inFlight + chance() / 2));
+    expect(failures(idleFirst, { spread: true, loadAware: true })).toEqual([
+      'a node that fails at once gets no more than its share, though it is always idle',
+      'no node starves while others are faster, and one that has recovered gets calls again',
+      'a node that fails at once gets fewer calls than each good one, at any latency and load',
+      'a node that fails every second call at once draws no calls to it',
+    ]);
+  });
+
+  it('catches one that forgets failures at the first success', () => {
+    const forgiving = (chance: () => number) =>
+      choosing((nodes) => {
+        const well = nodes.filter(({ stats }) => chance() < 4 ** -stats.consecutiveFailures);
+        return least(well.length ? well : nodes, ({ stats }) => stats.inFlight + chance() / 2);
+      });
+    expect(failures(forgiving, { spread: true, loadAware: true })).toEqual([
+      'a node that fails every second call at once draws no calls to it',
+    ]);
+  });
+
+  it('catches one that never takes a node again that has failed, and one that never takes a slow one', () => {
+    const starves = 'no node starves while others are faster, and one that has recovered gets calls again';
+    const grudging = (chance: () => number) =>
+      choosing((nodes) => least(nodes, ({ stats }) => (stats.failures ? 1_000 : 0) + stats.inFlight + chance() / 2));
+    expect(failures(grudging, { spread: true })).toEqual([starves]);
+    const hasty = (chance: () => number) =>
+      choosing((nodes) => least(nodes, ({ stats }) => (stats.ewmaLatencyMs > 500 ? 1_000 : chance())));
+    expect(failures(hasty, { spread: true })).toContain(starves);
+  });
+
+  it('catches a claim to look at load where nobody looks', () => {
+    expect(failures(() => roundRobin(), { spread: true, loadAware: true })).toEqual([
+      'a node that fails at once gets fewer calls than each good one, at any latency and load',
+      'a slow node gets fewer calls than each fast one',
+    ]);
+  });
+
+  it('catches weights that count only while nothing is in flight, and weights that are looked at once', () => {
+    const weighted = (nodes: readonly Node[], chance: number, weightOf = ({ weight }: Node) => weight) => {
+      let rest = chance * nodes.reduce((sum, node) => sum + weightOf(node), 0);
+      return nodes.find((node) => (rest -= weightOf(node)) < 0) ?? nodes[0];
+    };
+    const idle = (chance: () => number) =>
+      choosing((nodes) =>
+        nodes.every(({ stats }) => stats.inFlight === 0)
+          ? weighted(nodes, chance())
+          : least(nodes, ({ stats }) => stats.inFlight + chance() / 2),
+      );
+    expect(failures(idle, { weighted: true })).toEqual([
+      'each node carries the share of its weight while calls take time',
+    ]);
+    const once = (chance: () => number) => {
+      const first = new Map<string, number>();
+      return choosing((nodes) => {
+        for (const { id, weight } of nodes) if (!first.has(id)) first.set(id, weight);
+        return weighted(nodes, chance(), ({ id }) => first.get(id)!);
+      });
+    };
+    expect(failures(once, { weighted: true })).toEqual([
+      'the shares stay those of the weights when each call finds a new set, and new weights count at once',
+    ]);
   });
 
   it('catches keys that do not stay', () => {
@@ -139,6 +214,12 @@ describe('testBalancer', () => {
     const failed = failures(modulo, { keyed: true });
     expect(failed).toContain('only the keys of a node that goes move, and they come back with it');
     expect(failed).toContain('a node that comes takes keys from all and moves no others');
+    const places = (nodes: readonly Node[]) => nodes.flatMap((node) => new Array<Node>(node.weight).fill(node));
+    const heavier = (): Balancer =>
+      choosing((nodes, key) => places(nodes)[Number(key.slice(4)) % places(nodes).length] ?? nodes[0]);
+    expect(failures(heavier, { keyed: true, weighted: true })).toContain(
+      'when a node gains weight, keys move to it and no others move',
+    );
   });
 
   it('catches one that subscribes early, keeps its source, or swallows an error', () => {

@@ -8,6 +8,7 @@
 
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { breakerRows } from './breaker.js';
 import { callRows } from './calls.js';
 import type { Effort, Row } from './measure.js';
 import { metricRows } from './metrics.js';
@@ -46,6 +47,7 @@ function report(row: Row): void {
 const others: Readonly<Record<string, (quick: boolean) => Iterable<Row> | Promise<Iterable<Row>>>> = {
   pipeline: pipelineRows,
   pick: pickRows,
+  breaker: breakerRows,
   'node set': nodeSetRows,
   registrations: registrationRows,
   metrics: metricRows,

@@ -2,17 +2,26 @@
 
 import { of } from 'rxjs';
 import { consistentHash } from '../../src/balancer/consistentHash.js';
+import { fastestResponse } from '../../src/balancer/fastestResponse.js';
 import { leastLoaded } from '../../src/balancer/leastLoaded.js';
+import { leastRequest } from '../../src/balancer/leastRequest.js';
+import { peakEwma } from '../../src/balancer/peakEwma.js';
 import type { Balancer, Pick, PickContext, Picker } from '../../src/balancer/picker.js';
 import { powerOfTwo } from '../../src/balancer/powerOfTwo.js';
+import { priorityFailover } from '../../src/balancer/priorityFailover.js';
 import { random } from '../../src/balancer/random.js';
 import { roundRobin } from '../../src/balancer/roundRobin.js';
+import { splitByWeight } from '../../src/balancer/splitByWeight.js';
 import { weightedRandom } from '../../src/balancer/weightedRandom.js';
 import { weightedRoundRobin } from '../../src/balancer/weightedRoundRobin.js';
+import { zoneAware } from '../../src/balancer/zoneAware.js';
+import type { LoadReport } from '../../src/core/loadReport.js';
 import { createNode } from '../../src/core/node.js';
 import { NodeSet } from '../../src/core/nodeSet.js';
+import { taskAware } from '../../src/lumen/taskAware.js';
 import type { Row } from './measure.js';
 
+const zones = [0, 1, 2, 3, 0, 1, 2, 3, 1, 2, 3, 3];
 const sizes = [1_000, 10_000] as const;
 const inFlight = 64;
 const balancers: Readonly<Record<string, () => Balancer>> = {
@@ -20,19 +29,41 @@ const balancers: Readonly<Record<string, () => Balancer>> = {
   random,
   leastLoaded,
   powerOfTwo,
+  leastRequest,
+  peakEwma,
+  fastestResponse,
   weightedRoundRobin,
+  loadReports: () => weightedRoundRobin({ loadReports: { blackoutPeriodMs: 0 } }),
   weightedRandom,
   consistentHash,
+  splitByWeight: () => splitByWeight({ stable: 90, canary: 10 }),
+  // Of four zones this one has a sixth of the nodes and a quarter of the callers, so that a third of the calls leave it.
+  zoneAware: () => zoneAware({ zone: 'z0', clients: { z0: 3, z1: 3, z2: 3, z3: 3 } }),
+  // As if half of the first priority were down: 30 % of the calls leave it.
+  priorityFailover: () => priorityFailover({ overprovisioningFactor: 0.7 }),
+  taskAware,
 };
 const contexts: readonly PickContext[] = Array.from({ length: 4_096 }, (_, i) => ({ key: `user-${i * 7_919}` }));
 const outcome = { status: 'ok', latencyMs: 1 } as const;
 
+/** What a node reports: some are twice as busy as others. */
+const reportOf = (i: number): LoadReport => ({
+  ...{ cpuUtilization: 0.4 + ((i * 37) % 400) / 1_000, memoryUtilization: 0, applicationUtilization: 0 },
+  ...{ requestsPerSecond: 500 + ((i * 61) % 300), errorsPerSecond: 0, utilization: {}, requestCost: {}, named: {} },
+});
+
 function pickerFor(balancer: Balancer, size: number): Picker {
   const set = NodeSet.of(
     Array.from({ length: size }, (_, i) =>
-      createNode({ id: `node-${i}`, address: `10.0.${i >> 8}.${i & 255}:50051`, weight: 1 + (i % 10) }),
+      createNode({
+        ...{ id: `node-${i}`, address: `10.0.${i >> 8}.${i & 255}:50051`, weight: 1 + (i % 10) },
+        zone: `z${zones[i % 12]}`,
+        tags: { group: i % 10 === 0 ? 'canary' : 'stable' },
+        metadata: { priority: String(i & 1) },
+      }),
     ),
   );
+  set.nodes.forEach(({ stats }, i) => stats.reported(reportOf(i), performance.now()));
   let picker: Picker | undefined;
   of(set)
     .pipe(balancer)

@@ -15,6 +15,10 @@ describe('a strategy', () => {
     ['weighted_round_robin', 'weighted_round_robin'],
     ['weighted_random', 'weighted_random'],
     ['power_of_two', 'least_request_experimental'],
+    ['client_side_weighted_round_robin', 'client_side_weighted_round_robin'],
+    ['priority_failover', 'priority_failover'],
+    ['task_aware_round_robin', 'task_aware_round_robin'],
+    ['task_aware_random', 'task_aware_random'],
   ])('%s picks as the policy %s', async (name, policy) => {
     const picker = await firstValueFrom(of(set).pipe(balancerOfName(name)));
     const pick = picker.pick({});
@@ -23,6 +27,6 @@ describe('a strategy', () => {
   });
 
   it('is there for each name', () => {
-    expect(Object.keys(balancerNames)).toHaveLength(7);
+    expect(Object.keys(balancerNames)).toHaveLength(11);
   });
 });

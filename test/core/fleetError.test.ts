@@ -58,6 +58,17 @@ describe('FleetError', () => {
     expect('cause' in new FleetError('UNKNOWN', 'x').with({ node: 'a' })).toBe(false);
   });
 
+  it('names nobody in its stack when it came over the wire, and says all else', () => {
+    const limit = Error.stackTraceLimit;
+    const error = FleetError.untraced('UNAVAILABLE', 'refused', { sent: false });
+    expect(error.stack).not.toMatch(/\n\s+at /);
+    expect(Error.stackTraceLimit).toBe(limit);
+    expect(error).toMatchObject({ code: 'UNAVAILABLE', message: 'refused', sent: false });
+    const more = error.with({ node: 'hub-1', attempts });
+    expect(more).toMatchObject({ node: 'hub-1', attempts });
+    expect(more.stack).not.toMatch(/\n\s+at /);
+  });
+
   it('is made from whatever was thrown, and from itself not again', () => {
     const error = new FleetError('NO_NODES', 'nobody');
     expect(FleetError.from(error, 'INTERNAL')).toBe(error);

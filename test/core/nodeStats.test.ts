@@ -48,6 +48,24 @@ describe('NodeStats', () => {
     expect(stats.consecutiveFailures).toBe(0);
   });
 
+  it('lets a node that fails every second call stand out, and one failure among many successes be forgotten', () => {
+    const stats = new NodeStats();
+    for (let i = 0; i < 10; i++) stats.end(failed('network'));
+    expect(stats.failureLevel).toBe(6);
+    for (let i = 0; i < 10; i++) {
+      stats.end(ok(1));
+      stats.end(failed('node'));
+    }
+    expect(stats.failureLevel).toBe(6);
+    for (let i = 0; i < 10; i++) stats.end({ status: 'cancelled', latencyMs: 1 });
+    expect(stats.failureLevel).toBe(6);
+    for (let i = 0; i < 7; i++) stats.end(ok(1));
+    expect(stats.failureLevel).toBe(0);
+    stats.end(failed('node'));
+    stats.end(ok(1));
+    expect(stats.failureLevel).toBe(0);
+  });
+
   it('adds up, whatever happens in whatever order', () => {
     const outcome = fc.oneof(
       fc.nat(1_000).map(ok),

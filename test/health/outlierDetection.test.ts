@@ -3,11 +3,11 @@ import { Subject } from 'rxjs';
 import { createNode } from '../../src/core/node.js';
 import type { NodeOutcome } from '../../src/core/nodeOutcome.js';
 import { NodeSet } from '../../src/core/nodeSet.js';
-import { noEvents } from '../../src/core/eventSink.js';
 import { ejections } from '../../src/health/ejections.js';
 import { outlierDetection } from '../../src/health/outlierDetection.js';
 import { createNodeDirectory } from '../../src/nodes/nodeDirectory.js';
 import { VirtualTime } from './virtualTime.js';
+import { noEvents } from '../support/noEvents.js';
 
 const seconds = 1_000;
 const ids = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];

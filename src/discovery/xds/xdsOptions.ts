@@ -32,8 +32,9 @@ export interface XdsOptions {
   /** How long a resource may be awaited before it counts as missing, in milliseconds. Default 15,000 (xDS). */
   readonly resourceTimeoutMs?: number;
   /**
-   * True lists the nodes of every priority, for `activePriority()` in front of the balancer; then failover follows what
-   * the client sees, too. Default false: only the nodes of the best priority that has healthy ones.
+   * True lists the nodes of every priority, for `activePriority()` in front of the balancer or for
+   * `priorityFailover()`; then failover follows what the client sees, too. Default false: only the nodes of the best
+   * priority that has healthy ones.
    */
   readonly allPriorities?: boolean;
   /** Told of what the control plane asks to drop, at first and when it changes. `dropCategory()` throws the dice. */

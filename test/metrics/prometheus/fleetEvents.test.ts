@@ -1,7 +1,7 @@
 /** What happens to nodes and connections, breakers and limiters, as numbers. */
 
 import { TestScheduler } from 'rxjs/testing';
-import type { Ejection } from '../../../src/index.js';
+import type { Ejection, NodeEjected } from '../../../src/index.js';
 import { prometheusMetrics, type PrometheusMetricsOptions } from '../../../src/metrics/prometheus.js';
 import { node, scriptedFleet, valueOf } from './scriptedFleet.js';
 
@@ -68,9 +68,12 @@ describe('ejections', () => {
 
   it('count by the method that found them', async () => {
     const { world, value } = begin();
-    const eject = (found: string) => world.tell('ejected', { node: node('a'), method: found, enforced: true });
-    for (const found of ['success_rate', 'failure_percentage', 'consecutive_failure', 'consecutive_failure'])
-      eject(found);
+    const eject = (detection: NodeEjected['method']) =>
+      world.tell('ejected', { node: node('a'), by: 'x', method: detection, reason: 'x', enforced: true });
+    eject('success_rate');
+    eject('failure_percentage');
+    eject('consecutive_failure');
+    eject('consecutive_failure');
     expect(await value(names.enforced, { [method]: 'success_rate' })).toBe(1);
     expect(await value(names.enforced, { [method]: 'failure_percentage' })).toBe(1);
     expect(await value(names.enforced, { [method]: 'consecutive_failure' })).toBe(2);
@@ -78,8 +81,11 @@ describe('ejections', () => {
 
   it('that did not come to be count with the reason', async () => {
     const { world, value } = begin();
-    const spare = (unenforcedReason: 'max_ejection_overflow' | 'enforcement_percentage') =>
-      world.tell('ejected', { node: node('a'), method: 'success_rate', enforced: false, unenforcedReason });
+    const spare = (unenforcedReason: NodeEjected['unenforcedReason']) =>
+      world.tell('ejected', {
+        ...{ node: node('a'), by: 'outlierDetection', method: 'success_rate', reason: 'x', enforced: false },
+        unenforcedReason,
+      });
     spare('max_ejection_overflow');
     spare('enforcement_percentage');
     expect(await value(unenforced, { [method]: 'success_rate', [reason]: 'max_ejection_overflow' })).toBe(1);

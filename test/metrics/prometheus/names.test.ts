@@ -141,13 +141,9 @@ function everything(scripted: ScriptedFleet): void {
   scripted.tell('retryRefused', { call, reason: 'budget', code: 'UNAVAILABLE' });
   scripted.end(call, { code: 'UNAVAILABLE', firstMessageMs: 1 });
   scripted.tell('breakerChanged', { node: 'a', from: 'closed', to: 'open' });
-  scripted.tell('ejected', { node: a, method: 'success_rate', enforced: true });
-  scripted.tell('ejected', {
-    node: a,
-    method: 'success_rate',
-    enforced: false,
-    unenforcedReason: 'max_ejection_overflow',
-  });
+  scripted.tell('ejected', { node: a, by: 'x', method: 'success_rate', reason: 'x', enforced: true });
+  const spared = { enforced: false, unenforcedReason: 'max_ejection_overflow' } as const;
+  scripted.tell('ejected', { node: a, by: 'x', method: 'success_rate', reason: 'x', ...spared });
   scripted.tell('discovery', { event: { source: 'static', type: 'skipped', message: '' } });
 }
 

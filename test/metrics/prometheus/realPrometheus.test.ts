@@ -62,7 +62,7 @@ describe.skipIf(typeof program === 'string')('a real Prometheus', () => {
     await reaches(
       of(
         'grpc_lb_outlier_detection_ejections_enforced_total',
-        'grpc_lb_outlier_detection_detection_method="consecutive_failure"',
+        'grpc_lb_outlier_detection_detection_method="third_failure"',
       ),
       1,
     );

@@ -1,8 +1,8 @@
 /** A real fleet over real servers: one node fails, is tried elsewhere, and is taken out. */
 
-import { firstValueFrom } from 'rxjs';
-import { consecutiveFailures, createClient, createFleet, roundRobin, staticNodes } from '../../../src/index.js';
-import type { Client, Fleet, FleetOptions } from '../../../src/index.js';
+import { filter, firstValueFrom, map, type Observable } from 'rxjs';
+import { createClient, createFleet, roundRobin, staticNodes } from '../../../src/index.js';
+import type { Client, Detector, Finding, Fleet, FleetOptions } from '../../../src/index.js';
 import { Greeter } from '../../../src/gen/demo/greeter_pb.js';
 import { grpcTransport } from '../../../src/transport/grpc.js';
 import { startGreeter, type Greeter as Server } from '../../support/greeter.js';
@@ -17,6 +17,22 @@ export interface Traffic {
   close(): Promise<void>;
 }
 
+/** Takes a node out once it has failed three times in a row. */
+const thirdFailure: Detector = {
+  name: 'consecutiveFailures',
+  watch: ({ outcomes$, mayEject }): Observable<Finding> =>
+    outcomes$.pipe(
+      filter(({ node }) => node.stats.consecutiveFailures === 3 && mayEject(node.id)),
+      map(({ node }): Finding => ({
+        type: 'eject',
+        id: node.id,
+        method: 'third_failure',
+        reason: '3 failures in a row',
+        until: undefined,
+      })),
+    ),
+};
+
 /** Three nodes, of which `bad` fails everything. */
 export async function startTraffic(options: Partial<FleetOptions> = {}): Promise<Traffic> {
   const servers = await Promise.all(['a', 'b', 'bad'].map((name) => startGreeter({ name })));
@@ -27,7 +43,7 @@ export async function startTraffic(options: Partial<FleetOptions> = {}): Promise
     transport: grpcTransport(),
     balancer: roundRobin(),
     calls: { failover: true, retry: { maxAttempts: 3, initialBackoffMs: 5, maxBackoffMs: 5 } },
-    eject: [consecutiveFailures({ failures: 3 })],
+    eject: [thirdFailure],
     ...options,
   });
   await until('all nodes are connected', () =>
