@@ -22,6 +22,7 @@ const heavy: Readonly<Record<string, readonly string[]>> = {
   ws: ['discovery/broker/brokerSocket.ts'],
   'dns-packet': ['discovery/dns/message.ts'],
   'prom-client': ['metrics/prometheus/registry.ts'],
+  '@opentelemetry/api': ['metrics/otel/otelApi.ts'],
   commander: ['cli/main.ts'],
 };
 
@@ -69,6 +70,7 @@ const subscribers: Readonly<Record<string, readonly string[]>> = {
     'discovery/mdns/group.ts',
     'lumen/balancerStats.ts',
     'lumen/createLumenClient.ts',
+    'metrics/otel/openTelemetry.ts',
     'metrics/prometheus/prometheusMetrics.ts',
     'metrics/prometheus/pusher.ts',
     'nodes/nodeDirectory.ts',
@@ -171,6 +173,8 @@ const provenBy: Readonly<Record<string, readonly string[]>> = {
 const namedOtherwise: Readonly<Record<string, string>> = {
   // The door bears the name of its protocol, as all of its kind do; DNS-SD calls what it does to advertise.
   'registration/mdns.ts': 'advertise',
+  // The project writes its name out.
+  'metrics/otel.ts': 'openTelemetry',
 };
 
 /** Promises below the surface: only where the language asks for one. */

@@ -21,6 +21,8 @@ interface Running {
   node: string;
   /** Since its start, in milliseconds; undefined before the first part. */
   lastPartMs: number | undefined;
+  /** Held on to, since a text has many parts. */
+  perPart: Distribution | undefined;
   inputTokens: number | undefined;
   outputTokens: number | undefined;
 }
@@ -48,14 +50,16 @@ export class GenAiRecorder implements Recorder<WatchedEvent> {
     if (operation === undefined) return;
     this.running.set(inference, {
       ...{ operation, requestModel: this.bounded(inference.model ?? ''), responseModel: '', node: '' },
-      ...{ lastPartMs: undefined, inputTokens: undefined, outputTokens: undefined },
+      ...{ lastPartMs: undefined, perPart: undefined, inputTokens: undefined, outputTokens: undefined },
     });
   }
 
   private answered({ inference, answer, sinceMs }: InferenceAnswered): void {
     const running = this.running.get(inference);
     if (running === undefined) return;
-    running.responseModel = this.bounded(modelOf(answer));
+    const responseModel = this.bounded(modelOf(answer));
+    if (responseModel !== running.responseModel || answer.node !== running.node) running.perPart = undefined;
+    running.responseModel = responseModel;
     running.node = answer.node;
     if (isTextPart(answer)) {
       // What another node wrote before a break, it does not count.
@@ -69,7 +73,7 @@ export class GenAiRecorder implements Recorder<WatchedEvent> {
     if (!inference.streamed) return;
     const { lastPartMs } = running;
     if (lastPartMs === undefined) this.of('timeToFirstChunk', running).observe(sinceMs / 1_000);
-    else this.of('timePerOutputChunk', running).observe((sinceMs - lastPartMs) / 1_000);
+    else (running.perPart ??= this.of('timePerOutputChunk', running)).observe((sinceMs - lastPartMs) / 1_000);
     running.lastPartMs = sinceMs;
   }
 

@@ -3,6 +3,7 @@
 import {
   context,
   createNoopMeter,
+  createTraceState,
   diag,
   isSpanContextValid,
   metrics,
@@ -17,6 +18,7 @@ import {
 export const otelApi = {
   context,
   createNoopMeter,
+  createTraceState,
   diag,
   isSpanContextValid,
   metrics,
