@@ -1,6 +1,6 @@
 /** One call as spans: its own, and those of its attempts as children (gRFC A72). */
 
-import type { Attributes, Context, Span, Tracer } from '@opentelemetry/api';
+import type { Attributes, Context, HrTime, Span, Tracer } from '@opentelemetry/api';
 import type { AttemptEnded, AttemptStarted, CallEnded, DecisionMade } from '../../call/callEvent.js';
 import { grpcStatusOf, type FleetErrorCode } from '../../core/errorCodes.js';
 import { statusOf } from '../statusOf.js';
@@ -18,7 +18,8 @@ export interface CallSpanPorts {
   /** Answers that an attempt has as events. */
   readonly messageEvents: number;
   /** The time to give to a span; undefined where its provider knows better. */
-  readonly timeOf: (at: number) => number | undefined;
+  readonly timeOf: (at: number) => HrTime | undefined;
+  readonly now: () => number;
 }
 
 export class CallSpan {
@@ -133,7 +134,8 @@ export class CallSpan {
   }
 
   /** Whoever told of it tells no more: because the client has closed, or because nobody listens. */
-  abandoned(closed: boolean, at: number): void {
+  abandoned(closed: boolean): void {
+    const at = this.ports.now();
     this.endAttempts(at);
     if (closed) this.end(this.span, 'CANCELLED', 'CLOSED', 'the client was closed', at);
     else {
@@ -158,11 +160,11 @@ export class CallSpan {
   }
 
   private messagesOf(span: Span): () => void {
-    const { messageEvents } = this.ports;
+    const { messageEvents, timeOf, now } = this.ports;
     let seen = 0;
     return () => {
       if (seen >= messageEvents) return;
-      span.addEvent('Inbound message read', { 'sequence-number': seen++ });
+      span.addEvent('Inbound message read', { 'sequence-number': seen++ }, timeOf(now()));
     };
   }
 }

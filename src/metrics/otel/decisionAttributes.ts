@@ -16,9 +16,7 @@ export function decisionAttributes({ strategy, chosen, candidates, leftOut }: De
     ...(chosen && { 'rxfleet.decision.chosen': chosen.id }),
     'rxfleet.decision.candidates': named,
     'rxfleet.decision.candidates.count': candidates.length,
-    'rxfleet.decision.left_out': leftOut
-      .slice(0, mostNamed)
-      .map(({ node, obstacle, reason }) => `${node} ${obstacle}: ${reason}`),
+    'rxfleet.decision.left_out': leftOut.slice(0, mostNamed).map(({ node, reason }) => `${node}: ${reason}`),
     'rxfleet.decision.left_out.count': leftOut.length,
   };
 }

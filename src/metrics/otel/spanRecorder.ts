@@ -1,6 +1,6 @@
 /** Spans of calls and their attempts, from events. */
 
-import type { Context, Tracer } from '@opentelemetry/api';
+import type { Context, HrTime, Tracer } from '@opentelemetry/api';
 import { asyncScheduler } from 'rxjs';
 import type { CallInfo } from '../../call/call.js';
 import type { CallEnded, CallStarted, DecisionMade } from '../../call/callEvent.js';
@@ -63,20 +63,18 @@ export class SpanRecorder implements Recorder<WatchedEvent> {
   private readonly ports: CallSpanPorts;
   private readonly nodes: () => NodeSet;
   private readonly decisionsUpTo: number;
-  private readonly now: () => number;
 
   constructor(tracer: Tracer, options: ResolvedOpenTelemetryOptions, nodes: () => NodeSet) {
     const { propagator, target, maxMethods, decisionsUpTo, messageEvents, scheduler } = options;
-    const timeOf = scheduler === asyncScheduler ? () => undefined : (at: number) => at;
-    this.ports = { tracer, traceContext: traceContext(propagator), messageEvents, timeOf };
+    const timeOf = scheduler === asyncScheduler ? () => undefined : hrTime;
+    this.ports = { tracer, traceContext: traceContext(propagator), messageEvents, timeOf, now: () => scheduler.now() };
     this.methods = new MethodTable(maxMethods, (name) => spanMethod(name, target));
     this.nodes = nodes;
     this.decisionsUpTo = decisionsUpTo;
-    this.now = () => scheduler.now();
   }
 
   ended(closed: boolean): void {
-    for (const span of this.calls.values()) span.abandoned(closed, this.now());
+    for (const span of this.calls.values()) span.abandoned(closed);
     this.calls.clear();
     this.inferences.clear();
   }
@@ -115,4 +113,9 @@ export class SpanRecorder implements Recorder<WatchedEvent> {
     const span = this.calls.get(call);
     return span?.recording ? span : undefined;
   }
+}
+
+/** A number would be taken for a reading of `performance.now()` where it is small. */
+function hrTime(at: number): HrTime {
+  return [Math.trunc(at / 1_000), Math.round((at % 1_000) * 1e6)];
 }
