@@ -136,12 +136,16 @@ export class CallSpan {
   /** Whoever told of it tells no more: because the client has closed, or because nobody listens. */
   abandoned(closed: boolean): void {
     const at = this.ports.now();
-    this.endAttempts(at);
-    if (closed) this.end(this.span, 'CANCELLED', 'CLOSED', 'the client was closed', at);
-    else {
-      this.event('rxfleet.unwatched', {}, at);
-      this.span.end(this.ports.timeOf(at));
+    const { span, attempts } = this;
+    if (closed) {
+      for (const each of [...attempts.values(), span])
+        this.end(each, 'CANCELLED', 'CLOSED', 'the client was closed', at);
+      attempts.clear();
+      return;
     }
+    this.endAttempts(at);
+    this.event('rxfleet.unwatched', {}, at);
+    span.end(this.ports.timeOf(at));
   }
 
   private endAttempts(at: number): void {

@@ -12,6 +12,7 @@ import type {
 import type { Attributes, Metric } from '../metric.js';
 import type { MetricSpec } from '../metricSpec.js';
 import { otelApi } from './otelApi.js';
+import { sharedReading } from './sharedReading.js';
 
 const { ROOT_CONTEXT, ValueType } = otelApi;
 
@@ -70,18 +71,18 @@ export class Instruments {
         return { observe: (value) => spread.record(value, attributes, ROOT_CONTEXT) };
       },
       reading: (read) => {
-        const observable = observableOf(meter, spec, options);
-        const callback = (result: ObservableResult) =>
+        const shared = sharedReading(meter, spec.name, () => observableOf(meter, spec, options));
+        const observed = (result: ObservableResult) =>
           read((given, value) => result.observe(value, attributesOf(given)));
-        observable.addCallback(callback);
-        this.readings.push(() => observable.removeCallback(callback));
+        const zero = (result: ObservableResult) => read((given) => result.observe(0, attributesOf(given)));
+        this.readings.push(shared.add(observed, zero));
       },
     };
   }
 
-  /** Nothing is read any more. What was counted stays, as the API has no way to take it back. */
+  /** Nothing is read any more, but for a last 0. What was counted stays, as the API has no way to take it back. */
   close(): void {
-    for (const remove of this.readings.splice(0)) remove();
+    for (const end of this.readings.splice(0)) end();
   }
 }
 

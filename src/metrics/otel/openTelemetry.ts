@@ -101,8 +101,11 @@ export function openTelemetry(client: Watched, options: OpenTelemetryOptions = {
   const follow = safely(followNodes(recorders, (set) => (nodes = set)));
   const [measure, trace] = [safely(dispatch(metrics)), safely(dispatch(spans))];
   life.add(() => end(false));
+  let over = false;
   // A discovery that can never work is news for those who call; the last nodes stay as they are.
-  life.add(client.nodes$.subscribe({ next: follow, error: () => undefined }));
+  life.add(client.nodes$.subscribe({ next: follow, error: () => undefined, complete: () => (over = true) }));
+  // It had closed before, and has no events any more, not even that.
+  if (over) life.unsubscribe();
   life.add(
     client.events$.subscribe({
       next(event) {
