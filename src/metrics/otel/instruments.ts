@@ -2,7 +2,6 @@
 
 import type {
   Attributes as OtelAttributes,
-  Counter,
   Histogram,
   Meter,
   MetricOptions,
@@ -12,7 +11,8 @@ import type {
 import type { Attributes, Metric } from '../metric.js';
 import type { MetricSpec } from '../metricSpec.js';
 import { otelApi } from './otelApi.js';
-import { sharedReading } from './sharedReading.js';
+import { SharedReading, sharedReading } from './sharedReading.js';
+import { SharedSums, sharedSums } from './sharedSums.js';
 
 const { ROOT_CONTEXT, ValueType } = otelApi;
 
@@ -57,21 +57,17 @@ export class Instruments {
       }
       return named;
     };
-    let sum: Counter | undefined;
     let histogram: Histogram | undefined;
+    const observable = () => observableOf(meter, spec, options);
     return {
-      sum(given = {}) {
-        const counter = (sum ??= sumOf(meter, spec, options));
-        const attributes = attributesOf(given);
-        return { add: (by) => counter.add(by, attributes, ROOT_CONTEXT) };
-      },
+      sum: (given = {}) => sharedSums(meter, spec.name, () => new SharedSums(observable())).of(attributesOf(given)),
       distribution(given = {}) {
         const spread = (histogram ??= meter.createHistogram(spec.name, options));
         const attributes = attributesOf(given);
         return { observe: (value) => spread.record(value, attributes, ROOT_CONTEXT) };
       },
       reading: (read) => {
-        const shared = sharedReading(meter, spec.name, () => observableOf(meter, spec, options));
+        const shared = sharedReading(meter, spec.name, () => new SharedReading(observable()));
         const observed = (result: ObservableResult) =>
           read((given, value) => result.observe(value, attributesOf(given)));
         const zero = (result: ObservableResult) => read((given) => result.observe(0, attributesOf(given)));
@@ -89,10 +85,6 @@ export class Instruments {
 function optionsOf({ kind, unit, description, buckets }: MetricSpec): MetricOptions {
   const valueType = kind === 'counter' || kind === 'upDownCounter' ? ValueType.INT : ValueType.DOUBLE;
   return { unit, description, valueType, ...(buckets && { advice: { explicitBucketBoundaries: [...buckets] } }) };
-}
-
-function sumOf(meter: Meter, { name, kind }: MetricSpec, options: MetricOptions): Counter {
-  return kind === 'counter' ? meter.createCounter(name, options) : meter.createUpDownCounter(name, options);
 }
 
 function observableOf(meter: Meter, { name, kind }: MetricSpec, options: MetricOptions): Observable {

@@ -6,18 +6,8 @@
  * be a successor with the same attributes.
  */
 
-import type { Meter, Observable, ObservableCallback } from '@opentelemetry/api';
-
-const known = new WeakMap<Meter, Map<string, SharedReading>>();
-
-/** The one of that name on a meter. */
-export function sharedReading(meter: Meter, name: string, make: () => Observable): SharedReading {
-  let named = known.get(meter);
-  if (named === undefined) known.set(meter, (named = new Map()));
-  let reading = named.get(name);
-  if (reading === undefined) named.set(name, (reading = new SharedReading(make())));
-  return reading;
-}
+import type { Observable, ObservableCallback } from '@opentelemetry/api';
+import { perMeter } from './perMeter.js';
 
 export class SharedReading {
   private readonly observable: Observable;
@@ -48,3 +38,6 @@ export class SharedReading {
     if (this.live.size === 0) this.observable.removeCallback(this.collected);
   };
 }
+
+/** The one of a metric on a meter. */
+export const sharedReading = perMeter<SharedReading>();
