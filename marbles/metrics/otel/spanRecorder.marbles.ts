@@ -72,6 +72,14 @@ describe('spanRecorder', () => {
     expect(eventsOf(client.span('Sent.'))).toEqual(['Delayed name resolution complete 2']);
   });
 
+  marble('in a fleet of more nodes than the account is wanted for, there is none', (m) => {
+    const many = Array.from({ length: 101 }, (_, i) => `n${i}`);
+    const client = watched(m, { x: m.cold('-a|') }, { known: many });
+    m.expectObservable(client.call()).toBe('-a|');
+    m.flush();
+    expect(eventsOf(client.span('Attempt.'))).toEqual(['Inbound message read 1']);
+  });
+
   marble('a call past its deadline ends then, with the attempt that was under way', (m) => {
     const client = watched(m, { x: m.cold('----------a|') });
     m.expectObservable(client.call({ deadlineMs: 4 }).pipe(catchError(() => EMPTY))).toBe('----|');

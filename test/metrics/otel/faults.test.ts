@@ -4,6 +4,7 @@ import { diag, DiagLogLevel, SpanStatusCode } from '@opentelemetry/api';
 import { SimpleSpanProcessor, type SpanExporter, type SpanProcessor } from '@opentelemetry/sdk-trace-base';
 import { firstValueFrom, type Subscription } from 'rxjs';
 import { openTelemetry, type OpenTelemetryOptions } from '../../../src/metrics/otel.js';
+import { seededRandom } from '../../../src/testing/seededRandom.js';
 import { startTraffic, type Traffic } from '../prometheus/traffic.js';
 import { collected, type Collected } from './collected.js';
 
@@ -100,6 +101,30 @@ describe('a broken SDK', () => {
   });
 });
 
+describe('a processor', () => {
+  it('that makes a call of its own when a span begins is a call like any other', async () => {
+    let own: Promise<unknown> | undefined;
+    let called = false;
+    const calling = new Open();
+    calling.onStart = () => {
+      calling.count++;
+      if (called) return;
+      called = true;
+      own = greet();
+    };
+    seen = collected({ spanProcessors: [calling] });
+    begin();
+    await greet();
+    await own;
+    expect(calling.count).toBe(0);
+    expect(seen.spans().map(({ name }) => name.slice(0, 4))).toHaveLength(4);
+    for (const attempt of seen.spans('Attempt.')) {
+      expect(attempt.parentSpanContext?.traceId).toBe(attempt.spanContext().traceId);
+    }
+    expect(new Set(seen.spans('Sent.').map((span) => span.spanContext().traceId)).size).toBe(2);
+  });
+});
+
 describe('calls in flight', () => {
   it('when the fleet closes are over as spans, and counted as over', async () => {
     begin();
@@ -135,6 +160,47 @@ describe('calls in flight', () => {
     for (const server of traffic.servers) server.kill();
     await vi.waitUntil(async () => (await seen.value('rxfleet.client.call.active')) === 0);
     expect(open.count).toBe(0);
+  });
+});
+
+describe('a storm', () => {
+  it('of failures, hedges, breaks and users who leave has a span for each call and attempt, and each ends', async () => {
+    const seed = Date.now() % 1_000_000;
+    const random = seededRandom(seed);
+    begin({ decisionsUpTo: Infinity });
+    const started: string[] = [];
+    const listening = traffic.fleet.events$.subscribe(({ type }) => started.push(type));
+    const shuffle = () => {
+      for (const server of traffic.servers) {
+        const dice = random();
+        if (dice < 0.2) server.faults({ failWith: 'UNAVAILABLE', failEvery: 2 });
+        else if (dice < 0.4) server.faults({ latencyMs: 3 });
+        else if (dice < 0.5) server.faults({ breakAfter: 0 });
+        else server.faults({});
+      }
+    };
+    const one = (i: number) =>
+      new Promise<void>((resolve) => {
+        if (i % 20 === 0) shuffle();
+        const options = { failover: true, ...(random() < 0.3 && { hedge: { delayMs: 1, maxAttempts: 3 } }) };
+        const { greeter } = traffic;
+        const call =
+          random() < 0.5 ? greeter.sayHello({ name: 'Ada' }, options) : greeter.lotsOfReplies({ name: 'Ada' });
+        const running = call.subscribe({ error: () => resolve(), complete: () => resolve() });
+        if (random() < 0.2) setImmediate(() => (running.unsubscribe(), resolve()));
+      });
+    for (let i = 0; i < 300; i += 30) await Promise.all(Array.from({ length: 30 }, (_, j) => one(i + j)));
+    listening.unsubscribe();
+    const count = (type: string) => started.filter((each) => each === type).length;
+    expect(open.count, `seed ${seed}`).toBe(0);
+    expect(seen.spans('Sent.').length, `seed ${seed}`).toBe(300);
+    expect(seen.spans('Attempt.').length, `seed ${seed}`).toBe(count('attemptStarted'));
+    expect(await seen.value('grpc.client.attempt.started')).toBe(count('attemptStarted'));
+    expect(await seen.value('grpc.client.attempt.duration')).toBe(count('attemptEnded'));
+    expect(await seen.value('grpc.client.call.duration')).toBe(300);
+    expect(await seen.value('rxfleet.client.call.active')).toBe(0);
+    const calls = new Set(seen.spans('Sent.').map((span) => span.spanContext().spanId));
+    for (const attempt of seen.spans('Attempt.')) expect(calls.has(attempt.parentSpanContext!.spanId)).toBe(true);
   });
 });
 
