@@ -8,7 +8,15 @@ const shared = {
   environment: 'node' as const,
 };
 
-export default defineConfig({
+/** Where the marbles are drawn; undefined where nobody asks for pictures. */
+const picturesOf = (mode: string) =>
+  process.env.RXFLEET_PICTURES || (mode === 'pictures' ? 'marbles/.pictures' : undefined);
+
+/** What draws them. A plain run of the tests writes nothing. */
+const drawing = (pictures: string | undefined) =>
+  pictures ? { env: { RXFLEET_PICTURES: pictures }, globalSetup: './test/support/drawnMarbles.ts' } : {};
+
+export default defineConfig(({ mode }) => ({
   resolve: {
     alias: [
       { find: /^rxfleet$/, replacement: source('index.ts') },
@@ -18,7 +26,10 @@ export default defineConfig({
   },
   test: {
     projects: [
-      { extends: true, test: { ...shared, name: 'marbles', include: ['marbles/**/*.marbles.ts'] } },
+      {
+        extends: true,
+        test: { ...shared, name: 'marbles', include: ['marbles/**/*.marbles.ts'], ...drawing(picturesOf(mode)) },
+      },
       {
         extends: true,
         test: {
@@ -32,4 +43,4 @@ export default defineConfig({
       },
     ],
   },
-});
+}));

@@ -33,6 +33,8 @@ export { retryBudget } from './core/retryBudget.js';
 export type { RetryBudget, RetryBudgetOptions } from './core/retryBudget.js';
 export { retryThrottle } from './core/retryThrottle.js';
 export type { RetryThrottleOptions } from './core/retryThrottle.js';
+export { tokenBucket } from './core/tokenBucket.js';
+export type { TokenBucket, TokenBucketOptions } from './core/tokenBucket.js';
 
 // discovery: where are the nodes?
 export type { Discovery, DiscoveryEvent, DiscoveryQuery } from './discovery/discovery.js';
@@ -48,6 +50,7 @@ export { whereNamespace } from './discovery/whereNamespace.js';
 export type { WhereNamespaceOptions } from './discovery/whereNamespace.js';
 export { whereVersion } from './discovery/whereVersion.js';
 export type { VersionRule } from './discovery/whereVersion.js';
+export type { VersionTestRule } from './discovery/versionTest.js';
 export { whereTags } from './discovery/whereTags.js';
 export { whereMetadata } from './discovery/whereMetadata.js';
 export type { KeyedTagFilter, TagFilter } from './discovery/tagFilter.js';
@@ -116,11 +119,20 @@ export type { PeakEwmaOptions } from './balancer/peakEwma.js';
 export { fastestResponse } from './balancer/fastestResponse.js';
 export type { FastestResponseOptions } from './balancer/fastestResponse.js';
 export { weightedRoundRobin } from './balancer/weightedRoundRobin.js';
-export type { WeightedRoundRobinOptions } from './balancer/weightedRoundRobin.js';
+export type { LoadReportWeights, WeightedRoundRobinOptions } from './balancer/weightedRoundRobin.js';
 export { weightedRandom } from './balancer/weightedRandom.js';
 export type { WeightedRandomOptions } from './balancer/weightedRandom.js';
 export { consistentHash } from './balancer/consistentHash.js';
 export type { ConsistentHashOptions } from './balancer/consistentHash.js';
+export { ringHash } from './balancer/ringHash.js';
+export type { RingHashOptions } from './balancer/ringHash.js';
+export { maglev } from './balancer/maglev.js';
+export type { MaglevOptions } from './balancer/maglev.js';
+export type { KeyedOptions } from './balancer/keyedBalancer.js';
+export { stickySessions } from './balancer/stickySessions.js';
+export type { StickySessionsOptions } from './balancer/stickySessions.js';
+export { randomSubset } from './balancer/randomSubset.js';
+export type { RandomSubsetOptions } from './balancer/randomSubset.js';
 export { splitByWeight } from './balancer/splitByWeight.js';
 export type { SplitByWeightOptions } from './balancer/splitByWeight.js';
 export { zoneAware } from './balancer/zoneAware.js';
@@ -189,6 +201,22 @@ export type {
   PolicyPorts,
   RunningPolicy,
 } from './call/policy.js';
+export { rateLimit } from './call/rateLimit.js';
+export type { RateLimitOptions } from './call/rateLimit.js';
+export type { CostBy } from './call/rateLimit/rateRules.js';
+export type { BucketFigures, RateReport } from './call/rateLimit/rateLanes.js';
+export { concurrencyLimit } from './call/concurrencyLimit.js';
+export type { ConcurrencyLimitOptions, QueueOptions } from './call/concurrencyLimit.js';
+export type { PlaceFigures, PlaceReport } from './call/concurrencyLimit/placeReport.js';
+export type { LimitFigures, WaitQuantiles } from './call/limitMeter.js';
+export { fixedLimit } from './call/fixedLimit.js';
+export { aimdLimit } from './call/aimdLimit.js';
+export type { AimdLimitOptions } from './call/aimdLimit.js';
+export { gradientLimit } from './call/gradientLimit.js';
+export type { GradientLimitOptions } from './call/gradientLimit.js';
+export { vegasLimit } from './call/vegasLimit.js';
+export type { VegasLimitOptions } from './call/vegasLimit.js';
+export type { Limit, LimitAlgorithm, LimitPorts, LimitSample } from './call/limit.js';
 export type {
   AttemptEnded,
   AttemptReason,

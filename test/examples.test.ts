@@ -2,12 +2,15 @@
  * The examples as a user runs them: each is a whole program, a process of its own, against nodes that this file starts.
  *
  * A program finds its nodes in the environment: `RXFLEET_NODES` names the addresses of two nodes of `demo.Greeter`,
- * `RXFLEET_LUMEN_NODES` those of two Lumen nodes, with a comma between. One that asks the network runs on a host of its
+ * `RXFLEET_LUMEN_NODES` those of two Lumen nodes, `RXFLEET_HTTP` those of two HTTP servers, with a comma between. One that asks the network runs on a host of its
  * own, on which there is nothing but loopback and a Lumen node.
  */
 
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { clientKey, clientSecret, startAioServer, type AioServer } from './support/aioServer.js';
 import { etcdOrReason, startEtcd, type EtcdServer } from './support/etcd.js';
@@ -32,8 +35,19 @@ const examples: Readonly<Record<string, Expectation>> = {
   failover: { stdout: [/Ada/, /^NO_NODES: .*no node can take the call.*127\.0\.0\.1:1.*; start a node/m] },
   fleet: { stdout: [/ready/, /Ada/, /(reply \d\s+){3}/, /(greeter-\d\s+){2}/, /Grace/] },
   infer: { network: true, stdout: ['256 dimensions', /\w+ \w+ \w+/] },
+  observe: {
+    stdout: [
+      /chosen 127\.0\.0\.1:\d+ left out .*127\.0\.0\.1:1: /,
+      /^100 % succeeded, \d+ a second$/m,
+      /^grpc_client_call_duration_seconds_count\{.*demo\.Greeter\/SayHello.*\} 100$/m,
+      '2 could take a call',
+    ],
+  },
+  policies: { stdout: [/^40 answered, \d+ retries, half of them within [\d.]+ ms$/m] },
+  pool: { stdout: [/page of http-[12]\n200\n102 answered, \S+: \d+, \S+: \d+/] },
   quickBuild: { etcd: true, stdout: [/registered/, /(found \d+\s+){2}/] },
   registries: { etcd: true, stdout: [/registered/, 'found node-7 1.4.2', 'gone node-7'] },
+  resume: { stdout: [/(first exact .*\n)+(second text .*\n)+/] },
   virtualTime: { stdout: ['a node that dies mid-turn gives its turn to the next', /^# fail 0$/m] },
 };
 
@@ -42,19 +56,30 @@ const folder = join(root, 'test/examples');
 
 let greeters: readonly Greeter[] = [];
 let lumens: readonly LumenNode[] = [];
+let pages: readonly Server[] = [];
 let registry: AioServer;
 let store: EtcdServer | string;
 beforeAll(async () => {
   greeters = await Promise.all(['greeter-1', 'greeter-2'].map((name) => startGreeter({ name })));
   lumens = await Promise.all(['lumen-1', 'lumen-2'].map((name) => startLumenNode({ name })));
+  pages = await Promise.all(['http-1', 'http-2'].map(startPage));
   registry = await startAioServer();
   const program = await etcdOrReason();
   store = typeof program === 'string' ? program : await startEtcd(program);
 });
 afterAll(async () => {
   await Promise.all([...greeters, ...lumens, registry].map((node) => node.close()));
+  for (const server of pages) server.close();
   if (typeof store !== 'string') await store.stop();
 });
+
+/** An HTTP server with one page. */
+async function startPage(name: string): Promise<Server> {
+  const server = createServer((_, response) => void response.end(`page of ${name}`));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return server;
+}
 
 const addressesOf = (nodes: readonly { readonly address: string }[]) => nodes.map(({ address }) => address).join(',');
 
@@ -76,6 +101,7 @@ function run(name: string): Promise<Result> {
         ...process.env,
         RXFLEET_NODES: addressesOf(greeters),
         RXFLEET_LUMEN_NODES: addressesOf(lumens),
+        RXFLEET_HTTP: pages.map((server) => `127.0.0.1:${(server.address() as AddressInfo).port}`).join(','),
         RXFLEET_AIO: registry.address,
         RXFLEET_AIO_KEY: clientKey,
         RXFLEET_AIO_SECRET: clientSecret,

@@ -37,6 +37,15 @@ describe('consistentHash', () => {
     expectPicks('-yzxy|');
   });
 
+  marble('calls with one key leave a node that has its part of all, until some of them end', (helpers) => {
+    const { nodes, picks, expectPicks } = helpers;
+    const idle = ['x', 'y', 'z'].map((id) => createNode({ id, address: `${id}.example:50051` }));
+    nodes('a----------|', { a: idle }).pipe(consistentHash({ boundedLoad: 1.5 }));
+    // ⌈1.5 × 1 ÷ 3⌉ = 1 call for the first, of the third ⌈1.5 × 3 ÷ 3⌉ = 2.
+    picks('-kkkkkkeeek|', { ...keys, e: { end: 'y' } });
+    expectPicks('-yzyzyzyyyy|');
+  });
+
   marble('no key: chance says where on the ring', ({ nodes, picks, expectPicks }) => {
     nodes('a---|', { a: [x!, y!, z!] }).pipe(consistentHash({ random: () => 0.5 }));
     picks('-pp-|');

@@ -318,6 +318,17 @@ describe('a gate at the nodes', () => {
     });
   });
 
+  marble('lets the failure of a node stand when all are shut to another try', (m) => {
+    const shut = new Set(['y']);
+    const { policy } = nodeGate(shut);
+    const failing = m.cold('-#', {}, down);
+    const client = drawnClient(m, { x: failing, y: m.cold('b|') }, { policies: [policy] });
+    m.hot('-s').subscribe(() => shut.add('x'));
+    m.expectObservable(client.call()).toBe('---#', {}, failedAt(down, ['x', 1]));
+    m.flush();
+    expect(client.events.at(-2)).toMatchObject({ type: 'retryRefused', reason: 'code', code: 'CIRCUIT_OPEN' });
+  });
+
   marble('fails the call at once when all are shut, and says so', (m) => {
     const { policy } = nodeGate(new Set(['x', 'y']));
     const client = drawnClient(m, { x: m.cold('a|'), y: m.cold('b|') }, { policies: [policy] });

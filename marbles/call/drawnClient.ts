@@ -65,10 +65,16 @@ export function drawnClient(
   let picker!: Picker;
   const picker$ = new Subject<Picker>();
   const changed$ = new Subject<NodeSet>();
+  const running: RunningPolicy[] = [];
   (sets ?? changed$.pipe(startWith(known))).pipe(balancer).subscribe((next) => {
+    const changes = next.set.changesSince(known);
     picker = next;
     known = next.set;
     picker$.next(next);
+    for (const policy of running) {
+      for (const { id } of changes.removed) policy.forget?.(id);
+      policy.changed?.(changes);
+    }
   });
   const replace = (id: string, change: Partial<Node>) => {
     const before = known.get(id);
@@ -82,13 +88,16 @@ export function drawnClient(
       listener?.(event);
     },
   };
-  const running: RunningPolicy[] = policies.map((policy) =>
-    policy.start({
-      ...{ scheduler, random, clock: now, events: sink, nodes: () => known },
-      eject: (id, ejection) => replace(id, { health: 'ejected', healthReason: ejection.reason, ejections: [ejection] }),
-      readmit: (id) => replace(id, { health: 'unknown', healthReason: undefined, ejections: [] }),
-    }),
-  );
+  for (const policy of policies) {
+    running.push(
+      policy.start({
+        ...{ scheduler, random, clock: now, events: sink, nodes: () => known },
+        eject: (id, ejection) =>
+          replace(id, { health: 'ejected', healthReason: ejection.reason, ejections: [ejection] }),
+        readmit: (id) => replace(id, { health: 'unknown', healthReason: undefined, ejections: [] }),
+      }),
+    );
+  }
   const ports: SurfacePorts<string> = {
     picker: () => picker,
     picker$: () => picker$,
@@ -149,7 +158,7 @@ export function drawnClient(
       call.start();
       return call;
     });
-  return { call, asked, contexts, ended, events, leases, meter: ports.meter, running };
+  return { call, asked, contexts, ended, events, leases, meter: ports.meter, running, nodes: () => known };
 }
 
 /** A failure that lists its attempts as a call does. */

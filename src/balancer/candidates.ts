@@ -28,6 +28,15 @@ export class Candidates {
     this.stats = this.nodes.map((node) => node.stats);
   }
 
+  /**
+   * Every node of the set that meets the requirement and has a weight, in the order of the set, whether or not it may
+   * take calls now: for strategies in which a node keeps its place while it is down.
+   */
+  get members(): readonly Node[] {
+    const { requires } = this;
+    return this.set.nodes.filter((node) => node.weight > 0 && (requires === undefined || requires.test(node)));
+  }
+
   /** True when somebody is left after the excluded. Looks at the nodes only when there are as many ids as nodes. */
   hasOther(exclude: Excluded): boolean {
     return exclude.size < this.nodes.length || this.nodes.some((node) => !exclude.has(node.id));
@@ -121,7 +130,10 @@ export function forgetOldest(map: Map<string, unknown>): void {
   if (map.size >= maxLists) map.delete(map.keys().next().value!);
 }
 
-/** Told of each change of a node's in-flight count that a pick makes; with the outcome, when it ended with one. */
+/**
+ * Told of each change of a node's in-flight count that a pick makes; with the outcome, when it ended with one. `index` is
+ * the place of the node in the list that it was picked from, -1 when somebody else picked it.
+ */
 export type InFlightChanged = (node: Node, index: number, outcome: Outcome | undefined) => void;
 
 /** What a pick needs of its strategy. */

@@ -3,19 +3,17 @@
 import type { Node } from '../core/node.js';
 import { requireOption } from '../core/requireOption.js';
 import { HashRing, ringPoint } from './hashRing.js';
+import { keyedBalancer, type Circle, type KeyedOptions } from './keyedBalancer.js';
 import { mix32, murmur3 } from './murmur3.js';
-import type { Balancer, Excluded, PickContext } from './picker.js';
+import type { Balancer } from './picker.js';
 import { sameWeights } from './sameWeights.js';
-import { balancerOf, type Chooser } from './strategy.js';
 
-export interface ConsistentHashOptions {
+export interface ConsistentHashOptions extends KeyedOptions {
   /**
    * Points on the ring for a node of weight 1; a node of another weight has its weight times as many, at least one.
    * The shares of equal nodes differ by about `1 / sqrt(virtualNodes)`. Default 100, at most 10,000.
    */
   readonly virtualNodes?: number;
-  /** Chance for the calls without a key, from 0 up to 1. Default `Math.random`. */
-  readonly random?: () => number;
 }
 
 /**
@@ -33,18 +31,17 @@ export interface ConsistentHashOptions {
  *     pick(k)      -k-l---k-l--|
  *     picked       -y-x---z-x--|      only the keys of y move
  *
- * gRPC name: `ring_hash_experimental` (gRFC A42); gRPC hashes by XXH64, so its keys fall on other nodes than here.
+ * gRPC name: none. Take `ringHash()` where keys must fall on the same nodes as with gRPC or Envoy, which hash otherwise and
+ * count the points anew with each change; `maglev()` where shares must be more even.
  *
- * @throws FleetError `INVALID_OPTION` for a number of virtual nodes that is not whole or out of range.
+ * @throws FleetError `INVALID_OPTION` for a number of virtual nodes that is not whole or out of range, or a bound of not
+ *   over 1.
  */
 export function consistentHash(options: ConsistentHashOptions = {}): Balancer {
-  const { virtualNodes = 100, random = Math.random } = options;
+  const { virtualNodes = 100 } = options;
   const whole = Number.isInteger(virtualNodes) && virtualNodes >= 1 && virtualNodes <= 10_000;
   requireOption(whole, 'virtualNodes', 'a whole number from 1 to 10,000', virtualNodes);
-  return balancerOf('ring_hash_experimental', () => ({ chooser: () => new KeyedRing(virtualNodes, random) }), {
-    weights: true,
-    keys: true,
-  });
+  return keyedBalancer('consistent_hash', () => new PointRing(virtualNodes), options);
 }
 
 const maxPoints = 4 * 2 ** 20;
@@ -59,41 +56,34 @@ interface Slot {
   readonly points: number;
 }
 
-class KeyedRing implements Chooser {
+class PointRing implements Circle {
+  indexOf = new Int32Array(0);
   private nodes: readonly Node[] = [];
   private readonly ring = new HashRing((a, b) => this.slots[a]!.id < this.slots[b]!.id);
   private slots: Slot[] = [];
   private readonly slotOf = new Map<string, number>();
   private slotAt = new Int32Array(0);
-  /** Index of the node of each slot in the list; -1 when it is not there now. */
-  private indexOf = new Int32Array(0);
   private halvings = 0;
   private readonly virtualNodes: number;
-  private readonly random: () => number;
 
-  constructor(virtualNodes: number, random: () => number) {
+  constructor(virtualNodes: number) {
     this.virtualNodes = virtualNodes;
-    this.random = random;
   }
 
-  choose({ key }: PickContext): number {
-    const { ring, indexOf } = this;
-    const { owners, size } = ring;
-    let point = ring.at(this.hash(key));
-    let index = indexOf[owners[point]!]!;
-    while (index < 0) {
-      point = point + 1 === size ? 0 : point + 1;
-      index = indexOf[owners[point]!]!;
-    }
-    return index;
+  get owners(): Int32Array {
+    return this.ring.owners;
   }
 
-  chooseExcept(exclude: Excluded, { key }: PickContext): number {
-    const { ring, indexOf, nodes } = this;
-    for (let point = ring.at(this.hash(key)); ; point = point + 1 === ring.size ? 0 : point + 1) {
-      const index = indexOf[ring.owners[point]!]!;
-      if (index >= 0 && !exclude.has(nodes[index]!.id)) return index;
-    }
+  get size(): number {
+    return this.ring.size;
+  }
+
+  placeOf(key: string): number {
+    return this.ring.at(murmur3(key));
+  }
+
+  placeAt(chance: number): number {
+    return this.ring.at(Math.floor(chance * 2 ** 32));
   }
 
   update(nodes: readonly Node[]): void {
@@ -117,10 +107,6 @@ class KeyedRing implements Chooser {
     this.indexOf = new Int32Array(this.slots.length).fill(-1);
     this.slotAt.forEach((slot, index) => (this.indexOf[slot] = index));
     if (this.ring.size > 2 * points) this.sweep();
-  }
-
-  private hash(key: string | undefined): number {
-    return key === undefined ? Math.floor(this.random() * 2 ** 32) : murmur3(key);
   }
 
   private pointsOf({ weight }: Node): number {

@@ -1,5 +1,6 @@
 /**
- * A ring of 32-bit points, each owned by a numbered slot, that takes single owners in and out without being built anew.
+ * A ring of points, each owned by a numbered slot: of 32 bits, when it takes single owners in and out without being
+ * built anew, or of 64 bits, when it is filled at once.
  *
  * Points are kept sorted in typed arrays. A table says where each stretch of the circle begins, so that a look-up reads
  * one short stretch whatever the size of the ring.
@@ -21,6 +22,8 @@ export class HashRing {
   owners = new Int32Array(0);
   size = 0;
   private positions = new Uint32Array(0);
+  /** The lower halves, on a ring of 64 bits. */
+  private lows: Uint32Array | undefined = undefined;
   private starts = new Uint32Array(2);
   private shift = 31;
   private readonly before: (a: number, b: number) => boolean;
@@ -36,6 +39,41 @@ export class HashRing {
     let index = this.starts[position >>> this.shift]!;
     while (index < size && positions[index]! < position) index++;
     return index === size ? 0 : index;
+  }
+
+  /** The same on a ring of 64 bits, for a position in two halves. */
+  at64(high: number, low: number): number {
+    const { positions, size } = this;
+    const lows = this.lows!;
+    let index = this.starts[high >>> this.shift]!;
+    while (index < size && positions[index]! < high) index++;
+    while (index < size && positions[index] === high && lows[index]! < low) index++;
+    return index === size ? 0 : index;
+  }
+
+  /** Makes it a ring of these points of 64 bits, given as upper halves, lower halves and owners. */
+  fill(highs: Uint32Array, lows: Uint32Array, owners: Int32Array): void {
+    const size = highs.length;
+    this.size = size;
+    this.positions = new Uint32Array(size);
+    this.lows = new Uint32Array(size);
+    this.owners = new Int32Array(size);
+    this.divide();
+    const { starts, shift } = this;
+    starts.fill(0);
+    for (let i = 0; i < size; i++) starts[highs[i]! >>> shift]!++;
+    let start = 0;
+    for (let stretch = 0; stretch < starts.length; stretch++) {
+      const count = starts[stretch]!;
+      starts[stretch] = start;
+      start += count;
+    }
+    // Hashes are even, so each falls among few of its stretch.
+    const ends = starts.slice();
+    for (let i = 0; i < size; i++) {
+      const stretch = highs[i]! >>> shift;
+      this.settle(ends[stretch]!++, starts[stretch]!, highs[i]!, lows[i]!, owners[i]!);
+    }
   }
 
   /** Puts in points made by `ringPoint`. Only what lies behind each is moved, block by block. */
@@ -70,6 +108,27 @@ export class HashRing {
     }
     this.size = kept;
     this.tabulate();
+  }
+
+  /** Puts a point at the end of a sorted stretch, and what is greater behind it. */
+  private settle(end: number, start: number, high: number, low: number, owner: number): void {
+    const { positions, owners } = this;
+    const lows = this.lows!;
+    let at = end;
+    for (; at > start; at--) {
+      const other = positions[at - 1]!;
+      if (other < high) break;
+      if (other === high) {
+        if (lows[at - 1]! < low) break;
+        if (lows[at - 1] === low && !this.before(owner, owners[at - 1]!)) break;
+      }
+      positions[at] = other;
+      lows[at] = lows[at - 1]!;
+      owners[at] = owners[at - 1]!;
+    }
+    positions[at] = high;
+    lows[at] = low;
+    owners[at] = owner;
   }
 
   private move(from: number, end: number, by: number): void {
@@ -118,11 +177,15 @@ export class HashRing {
     this.owners = owners;
   }
 
-  private tabulate(): void {
+  private divide(): void {
     const bits = Math.max(1, Math.ceil(Math.log2(Math.max(1, this.size / stretch))));
     const count = 2 ** bits;
     if (this.starts.length !== count) this.starts = new Uint32Array(count);
     this.shift = 32 - bits;
+  }
+
+  private tabulate(): void {
+    this.divide();
     const { positions, starts, shift, size } = this;
     let next = 0;
     for (let i = 0; i < size; i++) {

@@ -33,6 +33,11 @@ export interface Picker {
   readonly reach?: NodeSet;
   /** Synchronous. A pick counts as in flight on its node until its `end`. */
   pick(context: PickContext): Pick | NoPick;
+  /**
+   * To be told of a call on one of its nodes that it did not pick, as it begins and, with the outcome, as it ends; there
+   * where it keeps account of calls or learns from them.
+   */
+  readonly noted?: (node: Node, outcome: Outcome | undefined) => void;
 }
 
 /** What one call asks of its node. */

@@ -13,8 +13,12 @@ import type { Balancer, BalancerTraits, Excluded, NoPick, Pick, PickContext, Pic
  * remembers: whose turn it is, the ring. There is one for the calls without a requirement and one for each requirement.
  */
 export interface Chooser {
-  /** The list in a new snapshot with the counters of each, never empty; told before the first choice from it. */
-  update(nodes: readonly Node[], stats: readonly NodeStats[]): void;
+  /**
+   * The list in a new snapshot with the counters of each, never empty; told before the first choice from it.
+   *
+   * @param candidates its `members` are the nodes that the list is drawn from, whether or not they may take calls now.
+   */
+  update(nodes: readonly Node[], stats: readonly NodeStats[], candidates: Candidates): void;
   /** Index of the node for a call. */
   choose(context: PickContext): number;
   /** The same, passing over the excluded ids; at least one node of the list is not excluded. */
@@ -77,6 +81,7 @@ class Seat implements PickPorts {
 /** What survives the sets of one subscription. */
 class Memory {
   readonly name: string;
+  readonly noted: Picker['noted'];
   private readonly strategy: Strategy;
   private all: Seat | undefined;
   private readonly seats = new Map<string, Seat>();
@@ -84,6 +89,8 @@ class Memory {
   constructor(name: string, strategy: Strategy) {
     this.name = name;
     this.strategy = strategy;
+    const { changed } = strategy;
+    this.noted = changed && ((node, outcome) => changed(node, -1, outcome));
   }
 
   seat(requires: Requirement | undefined): Seat {
@@ -112,6 +119,10 @@ class StrategyPicker implements Picker {
     this.memory = memory;
   }
 
+  get noted(): Picker['noted'] {
+    return this.memory.noted;
+  }
+
   pick(context: PickContext): Pick | NoPick {
     const { requires, exclude } = context;
     if (this.seat === undefined || requires !== this.requires) this.turnTo(requires);
@@ -122,7 +133,7 @@ class StrategyPicker implements Picker {
       const { nodes } = candidates;
       if (nodes.length === 0) return candidates.noPick(exclude);
       seat.told = candidates;
-      seat.chooser.update(nodes, candidates.stats);
+      seat.chooser.update(nodes, candidates.stats, candidates);
     }
     if (exclude === undefined || exclude.size === 0) {
       return begin(candidates, seat, seat.chooser.choose(context), undefined, false);

@@ -135,6 +135,10 @@ export class AttemptRun<C, R> implements AnswerSink<R>, AttemptContext, Entrant,
     this.wire = status;
   }
 
+  single(): void {
+    this.call.single = true;
+  }
+
   /** Called by the deadline wheel: no first response in time. */
   expire(): void {
     const ms = this.call.options.firstResponseTimeoutMs;
@@ -229,8 +233,10 @@ export class AttemptRun<C, R> implements AnswerSink<R>, AttemptContext, Entrant,
       this.refuse(FleetError.from(thrown));
       return true;
     }
+    // It may have been given up within the call above.
+    if (this.over) gate.withdraw?.(this);
+    else this.waiting = { unsubscribe: () => gate.withdraw?.(this) };
     this.waitedSince ||= this.ports.now();
-    this.waiting = { unsubscribe: () => gate.withdraw?.(this) };
     return true;
   }
 
@@ -289,6 +295,7 @@ export class AttemptRun<C, R> implements AnswerSink<R>, AttemptContext, Entrant,
           error: (error) => subscriber.error(error),
           complete: () => subscriber.complete(),
           status: (status) => this.status(status),
+          single: () => this.single(),
         }),
       );
     return around(innermost as never)(attempt).subscribe({

@@ -134,7 +134,8 @@ export class Call<C, R> implements CallInfo {
   readonly name: string;
   readonly start: StartAttempt<C, R>;
   readonly options: CallOptions;
-  readonly single: boolean;
+  /** True when it has exactly one answer; may become so when an attempt finds that it has. */
+  single: boolean;
   readonly idempotent: boolean;
   readonly startedAt: number;
   /** When it began, on the stopwatch by which latencies are measured. */

@@ -112,8 +112,9 @@ export class CallRun<C, R> implements AttemptOwner<C, R>, GateUser, HedgedRun, U
       return;
     }
     this.hedging?.disarm();
-    if (this.spoken) this.resume(error);
-    else this.retry(error);
+    const placed = attempt.node !== undefined;
+    if (this.spoken) this.resume(error, placed);
+    else this.retry(error, placed);
   }
 
   running(): readonly AttemptRun<C, R>[] {
@@ -149,10 +150,12 @@ export class CallRun<C, R> implements AttemptOwner<C, R>, GateUser, HedgedRun, U
     attempt.pick();
   }
 
-  private retry(error: FleetError): void {
+  /** @param placed whether some node had it. */
+  private retry(error: FleetError, placed: boolean): void {
     const { call, ports, counted, transparentUsed } = this;
-    const nobodyLeft = isNobody(error) && call.attempts.length > 0;
-    const standing = nobodyLeft ? (this.standing ?? error) : error;
+    const standing = placed ? error : (this.standing ?? error);
+    // Who is shut by a breaker or a limiter will be for longer than any back-off.
+    const nobodyLeft = !placed && error.code === 'NO_NODES' && call.attempts.length > 0;
     const { options, idempotent } = call;
     const { retry, failover } = options;
     const situation = { retry, failover, idempotent, counted, transparentUsed, nobodyLeft };
@@ -167,12 +170,12 @@ export class CallRun<C, R> implements AttemptOwner<C, R>, GateUser, HedgedRun, U
   }
 
   /** After answers were given, another attempt may go on from there. */
-  private resume(error: FleetError): void {
+  private resume(error: FleetError, placed: boolean): void {
     const { call, ports } = this;
     const { continuation } = call;
     this.stall?.pause();
     // Another node takes over from where the last one stopped; while there is none, those that were tried may come back.
-    if (continuation?.resumed && isNobody(error)) return this.retry(error);
+    if (continuation?.resumed && !placed) return this.retry(error, placed);
     if (continuation === undefined || !continuation.resume(error)) return this.giveUp(error, 'committed', error);
     if (ports.now() >= call.deadline) return this.giveUp(error, 'deadline', error);
     if (!ports.budget.withdraw()) return this.giveUp(error, 'budget', error);
@@ -261,9 +264,4 @@ export class CallRun<C, R> implements AttemptOwner<C, R>, GateUser, HedgedRun, U
     if (others !== undefined) for (const other of others) other.unsubscribe();
     this.pass?.leave(code);
   }
-}
-
-/** Nobody could take it, whatever the reason. */
-function isNobody({ code }: FleetError): boolean {
-  return code === 'NO_NODES';
 }

@@ -6,9 +6,7 @@
  * Rules of gRFC A33 and Envoy's fault filter; see also Simmy of Polly.
  */
 
-import { defer, Observable, throwError, timer, type SchedulerLike } from 'rxjs';
-import { asyncScheduler } from 'rxjs';
-import { finalize, mergeMap } from 'rxjs/operators';
+import { asyncScheduler, defer, finalize, mergeMap, Observable, throwError, timer, type SchedulerLike } from 'rxjs';
 import { errorCodes, type FleetErrorCode } from '../core/errorCodes.js';
 import { FleetError } from '../core/fleetError.js';
 import type { Node } from '../core/node.js';

@@ -3,7 +3,7 @@
 import { FleetError } from '../core/fleetError.js';
 import type { CallInfo } from './call.js';
 import type { PipelinePorts } from './pipelinePorts.js';
-import type { Entrant } from './policy.js';
+import type { Entrant, GateEnd } from './policy.js';
 
 /** Whose way it is. */
 export interface GateUser {
@@ -13,17 +13,21 @@ export interface GateUser {
   refused(error: FleetError): void;
 }
 
+/** A call, with the times that are known of it; 0 while they are not. */
+type TimedCall = CallInfo & { readonly firstAnswerAt: number; readonly endedAt: number };
+
 export class GatePass implements Entrant {
-  readonly call: CallInfo & { readonly endedAt: number };
+  readonly call: TimedCall;
   private readonly ports: PipelinePorts<never>;
   private readonly user: GateUser;
   /** Gates that it has passed and must leave. */
   private passed = 0;
   private waiting = false;
+  private over = false;
   /** When the last gate let it in; nothing before. */
   private admittedAt = NaN;
 
-  constructor(call: CallInfo & { readonly endedAt: number }, ports: PipelinePorts<never>, user: GateUser) {
+  constructor(call: TimedCall, ports: PipelinePorts<never>, user: GateUser) {
     this.call = call;
     this.ports = ports;
     this.user = user;
@@ -34,7 +38,11 @@ export class GatePass implements Entrant {
     const { gates } = this.ports;
     try {
       while (this.passed < gates.length) {
-        if (!gates[this.passed]!.enter(this)) {
+        const gate = gates[this.passed]!;
+        const admitted = gate.enter(this);
+        // The call may have been given up within that.
+        if (this.over) return admitted ? gate.leave(this, this.endOf('CANCELLED')) : gate.withdraw(this);
+        if (!admitted) {
           this.waiting = true;
           return;
         }
@@ -62,15 +70,22 @@ export class GatePass implements Entrant {
   }
 
   /** The call is over, wherever it is. */
-  leave(code: FleetError['code'] | 'OK'): void {
-    const { gates, clock } = this.ports;
+  leave(code: GateEnd['code']): void {
+    const { gates } = this.ports;
+    this.over = true;
     if (this.waiting) gates[this.passed]!.withdraw(this);
     this.waiting = false;
     if (this.passed === 0) return;
-    // A call that only some let in has not begun.
-    const latencyMs = (this.call.endedAt || clock()) - this.admittedAt || 0;
-    const end = { code, latencyMs };
+    const end = this.endOf(code);
     for (let i = this.passed - 1; i >= 0; i--) gates[i]!.leave(this, end);
     this.passed = 0;
+  }
+
+  private endOf(code: GateEnd['code']): GateEnd {
+    const { call, admittedAt } = this;
+    const at = call.endedAt || this.ports.clock();
+    // A call that only some let in has not begun.
+    const firstMessageMs = call.firstAnswerAt === 0 ? undefined : call.firstAnswerAt - admittedAt;
+    return { code, latencyMs: at - admittedAt || 0, firstMessageMs, at };
   }
 }

@@ -49,6 +49,8 @@ export type Layer<C = unknown> = Middleware<C> | AttemptLayer<C> | Policy;
  * createFleet({ …, use: [perAttempt(faultInjection({ abort: { ratio: 0.1, code: 'UNAVAILABLE' } }))] });
  * ```
  */
+export function perAttempt(middleware: AnyAttemptMiddleware): { readonly perAttempt: AnyAttemptMiddleware };
+export function perAttempt<C>(middleware: AttemptMiddleware<C>): AttemptLayer<C>;
 export function perAttempt<C>(middleware: AttemptMiddleware<C>): AttemptLayer<C> {
   return { perAttempt: middleware };
 }

@@ -11,7 +11,7 @@ import type { EventSink } from '../core/eventSink.js';
 import type { FleetError } from '../core/fleetError.js';
 import type { Metadata } from '../core/metadata.js';
 import type { Ejection, Node } from '../core/node.js';
-import type { NodeSet } from '../core/nodeSet.js';
+import type { NodeChanges, NodeSet } from '../core/nodeSet.js';
 import type { Outcome } from '../core/nodeStats.js';
 import type { Refusal } from '../core/why.js';
 import type { CallEvent } from './callEvent.js';
@@ -50,6 +50,8 @@ export interface RunningPolicy {
   end?(call: CallInfo, end: CallEnd): void;
   /** Ids of nodes that are no longer known. */
   forget?(id: string): void;
+  /** The nodes have changed, and the pickers know: those who wait for one may be asked again. */
+  changed?(changes: NodeChanges): void;
   /** What it stands at, for the snapshot of the client. */
   report?(): object;
   close(): void;
@@ -101,6 +103,10 @@ export interface GateEnd {
   readonly code: FleetErrorCode | 'OK';
   /** From being let in to the end, in milliseconds. */
   readonly latencyMs: number;
+  /** From being let in to the first answer, when one came. */
+  readonly firstMessageMs: number | undefined;
+  /** When it ended, on the stopwatch by which latencies are measured. */
+  readonly at: number;
 }
 
 /** What guards single nodes: asked after a pick, told of the end of the attempt. */
@@ -113,6 +119,11 @@ export interface NodeGate {
    * Not told of calls with one answer, whose attempt ends with it.
    */
   answered?(node: Node, call: CallInfo, latencyMs: number): void;
+  /**
+   * What `enter` would say of a node, without entering. With it a pick that came to a node that is shut passes over all others
+   * that are at once; else it comes to each of them. Asked of those who could take the call, and of nobody else.
+   */
+  peek?(id: string, call: CallInfo): Barred | undefined;
   /** It was let in, but another gate was shut: as if it had never been. */
   undo(node: Node, call: CallInfo): void;
   /**

@@ -35,6 +35,7 @@ import type { Metadata } from '../core/metadata.js';
 import type { Node } from '../core/node.js';
 import type { NodeOutcome } from '../core/nodeOutcome.js';
 import { isRoutable } from '../core/isRoutable.js';
+import type { NodeChanges } from '../core/nodeSet.js';
 import { requireOption } from '../core/requireOption.js';
 import { retryBudget } from '../core/retryBudget.js';
 import { retryThrottle } from '../core/retryThrottle.js';
@@ -142,7 +143,8 @@ export function createEngine<C extends Connection, T>(
   const ejecting = { outcomes$, nodes$, nodes, events, scheduler, random, ...annotations };
   const detectors = ejections(options.eject ?? [], options.ejectionBudget ?? {}, ejecting);
   life.add(detectors.run$.subscribe());
-  life.add(directory.changes$.subscribe({ next: ({ removed }) => forget(removed), error: () => undefined }));
+  // After the pickers: who waits at a policy is asked again with the new ones.
+  life.add(directory.changes$.subscribe({ next: tellPolicies, error: () => undefined }));
 
   let inFlight = 0;
   let closing: Promise<void> | undefined;
@@ -196,8 +198,11 @@ export function createEngine<C extends Connection, T>(
     });
   }
 
-  function forget(removed: readonly Node[]): void {
-    for (const { id } of removed) for (const policy of policies.running) policy.forget?.(id);
+  function tellPolicies(changes: NodeChanges): void {
+    for (const policy of policies.running) {
+      for (const { id } of changes.removed) policy.forget?.(id);
+      policy.changed?.(changes);
+    }
   }
 
   const reporting = [...policies.running, ...detectors.running];

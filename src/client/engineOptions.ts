@@ -48,7 +48,7 @@ export interface EngineOptions<C> {
    */
   readonly methods?: Readonly<Record<string, MethodOptions>>;
   /** Around every call: middlewares, the first outermost, and policies, which know their own place. */
-  readonly use?: readonly Layer<C>[];
+  readonly use?: readonly Layer<NoInfer<C>>[];
   /** Who is taken out for failing, such as `[consecutiveFailures(), outlierDetection()]`. Default: nobody. */
   readonly eject?: readonly Detector[];
   /**

@@ -183,7 +183,9 @@ function workStart<T, R>(
     const attempt = new PoolAttempt(context);
     let answers$: Observable<R>;
     try {
-      answers$ = from(work(resource, attempt));
+      const answers = work(resource, attempt);
+      if (isPromise(answers)) sink.single?.();
+      answers$ = from(answers);
     } catch (thrown) {
       throw poolFailure(thrown, classify);
     }
@@ -199,6 +201,10 @@ function workStart<T, R>(
       },
     };
   };
+}
+
+function isPromise(answers: ObservableInput<unknown>): boolean {
+  return typeof (answers as Partial<PromiseLike<unknown>>).then === 'function';
 }
 
 /** Whatever a probe answers is good; an error is not. */

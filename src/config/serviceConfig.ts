@@ -11,7 +11,7 @@ import { methodsOf } from './serviceConfig/methodsOf.js';
 /** What a service config says of a fleet. */
 export type ServiceConfigOptions = Pick<
   FleetOptions,
-  'methods' | 'balancer' | 'eject' | 'ejectionBudget' | 'retryThrottling' | 'health'
+  'methods' | 'balancer' | 'loadReports' | 'eject' | 'ejectionBudget' | 'retryThrottling' | 'health'
 >;
 
 /**

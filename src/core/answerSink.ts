@@ -12,4 +12,6 @@ export interface AnswerSink<R> {
   complete(): void;
   /** How the call ended on the wire, just before the error or the completion; for tries that end on one. */
   status?(status: CallStatus): void;
+  /** The answer that follows is the only one, whose arrival means success; for tries of which that is not known before. */
+  single?(): void;
 }

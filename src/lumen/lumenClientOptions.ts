@@ -5,7 +5,7 @@ import { asyncScheduler, map, type SchedulerLike } from 'rxjs';
 import { leastLoaded } from '../balancer/leastLoaded.js';
 import type { Balancer } from '../balancer/picker.js';
 import { roundRobin } from '../balancer/roundRobin.js';
-import type { Middleware } from '../call/middleware.js';
+import type { Layer } from '../call/middleware.js';
 import type { FleetOptions } from '../client/fleet.js';
 import type { Channel, Transport } from '../core/channel.js';
 import { FleetError } from '../core/fleetError.js';
@@ -60,8 +60,8 @@ export interface LumenClientOptions extends Pick<
   readonly singleMessageTasks?: readonly string[];
   /** The rest that a node takes after failures in a row: 3, then 10 s, doubling to 120 s. `false`: none. */
   readonly cooldown?: Pick<CooldownOptions, 'failures' | 'minMs' | 'maxMs'> | false;
-  /** Around every call, the first outermost. */
-  readonly use?: readonly Middleware<Channel>[];
+  /** Around every call: middlewares, the first outermost, and policies, which know their own place. */
+  readonly use?: readonly Layer<Channel>[];
   /** The one budget for all retries. Default 20 % of the calls and 10 a second. */
   readonly retryBudget?: RetryBudgetOptions;
   /** The window of the throughput in `metrics$`, in milliseconds. Default 10,000. */

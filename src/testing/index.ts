@@ -2,7 +2,31 @@
 
 // Virtual time
 export { marble } from './marble.js';
-export type { MarbleHelpers, MarbleOptions, PickEvent } from './marble.js';
+export type { MarbleHelpers, MarbleOptions } from './marble.js';
+export type { PickEvent } from './marble/pickEvent.js';
+
+// What was run, as pictures
+export { drawMarbles } from './marble/drawMarbles.js';
+export type { MarblePicture } from './marble/drawMarbles.js';
+export { marblePage } from './marble/marblePage.js';
+export type { MarblePageOptions } from './marble/marblePage.js';
+export { marbleSvg } from './marble/picture/marbleSvg.js';
+export type { MarbleSvgOptions } from './marble/picture/marbleSvg.js';
+export type {
+  DrawnNode,
+  DrawnPick,
+  Letters,
+  MarbleRecord,
+  MarbleRow,
+  Mark,
+  NodesRow,
+  PicksRow,
+  ResultRow,
+  SourceRow,
+  SourceRun,
+  Span,
+  SubscriptionsRow,
+} from './marble/marbleRecord.js';
 
 // The contracts, as suites
 export { testDiscovery } from './testDiscovery.js';

@@ -28,6 +28,8 @@ export interface TestBalancerOptions {
    * looks idle and fast. Default false.
    */
   readonly loadAware?: boolean;
+  /** With `keyed`: the fraction of the keys of other nodes that may move when one comes, goes or gains weight. Default 0. */
+  readonly disruption?: number;
   /** Seed of the chance that `make` is given; printed where a case fails by it. Default: another in each run. */
   readonly seed?: number;
 }
@@ -294,7 +296,7 @@ export function testBalancer(
         expectShares(counts, shares, options.keyed, `seed ${seed}`);
       });
 
-      it('the shares stay those of the weights when each call finds a new set, and new weights count at once', () => {
+      it('the shares stay those of the weights when each call finds a new set, and new weights count at once for new keys', () => {
         const weights = [1, 2, 4];
         const bed = bedOf(
           create(),
@@ -305,7 +307,7 @@ export function testBalancer(
         expectShares(bed.count(10_000, renew), shares, options.keyed, `seed ${seed}`);
         bed.next(bed.nodes().map((n, i) => updateNode(n, { weight: weights[2 - i]! })));
         const turned = new Map(weights.map((weight, i) => [`n${2 - i}`, weight]));
-        expectShares(bed.count(10_000), turned, options.keyed, `seed ${seed}, weights turned round`);
+        expectShares(bed.count(10_000, undefined, 10_000), turned, options.keyed, `seed ${seed}, weights turned round`);
       });
     }
 
@@ -313,6 +315,10 @@ export function testBalancer(
 
     if (options.keyed) {
       const homes = (bed: Bed) => Array.from({ length: 2_000 }, (_, i) => bed.take(keyed(i)).id);
+      const expectFew = (moved: readonly unknown[]) => {
+        const few = 2_000 * (options.disruption ?? 0);
+        ok(moved.length <= few, `${moved.length} of 2,000 keys moved that had no need to, more than ${few}`);
+      };
 
       it('equal keys go to one node, whatever else is called in between', () => {
         const bed = bedOf(create(), nodes(8));
@@ -332,9 +338,9 @@ export function testBalancer(
         const bed = bedOf(create(), all);
         const before = homes(bed);
         bed.next(all.filter(({ id }) => id !== 'n3'));
-        homes(bed).forEach((home, i) => ok(home === before[i] || before[i] === 'n3'));
+        expectFew(homes(bed).filter((home, i) => home !== before[i] && before[i] !== 'n3'));
         bed.next(all.map((n) => (n.id === 'n3' ? updateNode(n, { availability: 'unavailable' }) : n)));
-        homes(bed).forEach((home, i) => ok(home === before[i] || before[i] === 'n3'));
+        expectFew(homes(bed).filter((home, i) => home !== before[i] && before[i] !== 'n3'));
         bed.next(all);
         deepStrictEqual(homes(bed), before);
       });
@@ -344,17 +350,19 @@ export function testBalancer(
         const before = homes(bed);
         bed.next(nodes(9));
         const moved = homes(bed).filter((home, i) => home !== before[i]);
-        ok(moved.every((home) => home === 'n8'));
-        ok(moved.length > 0 && moved.length < 2_000 / 4, `${moved.length} of 2,000 keys moved to one of nine nodes`);
+        const there = moved.filter((home) => home === 'n8').length;
+        expectFew(moved.filter((home) => home !== 'n8'));
+        ok(there > 0 && there < 2_000 / 4, `${there} of 2,000 keys moved to one of nine nodes`);
       });
 
       if (options.weighted) {
-        it('when a node gains weight, keys move to it and no others move', () => {
+        it('when a node gains weight, keys move to it and few others move', () => {
           const bed = bedOf(create(), nodes(8));
           const before = homes(bed);
           bed.next(bed.nodes().map((n) => (n.id === 'n3' ? updateNode(n, { weight: 2 }) : n)));
           const moved = homes(bed).filter((home, i) => home !== before[i]);
-          ok(moved.length > 0 && moved.every((home) => home === 'n3'));
+          ok(moved.includes('n3'), 'no key moved to it');
+          expectFew(moved.filter((home) => home !== 'n3'));
         });
       }
 

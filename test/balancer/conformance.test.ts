@@ -4,17 +4,23 @@ import { fastestResponse } from '../../src/balancer/fastestResponse.js';
 import { leastLoaded } from '../../src/balancer/leastLoaded.js';
 import { leastRequest } from '../../src/balancer/leastRequest.js';
 import { peakEwma } from '../../src/balancer/peakEwma.js';
+import { maglev } from '../../src/balancer/maglev.js';
 import type { Balancer } from '../../src/balancer/picker.js';
 import { pickerOf } from '../../src/balancer/pickerOf.js';
 import { powerOfTwo } from '../../src/balancer/powerOfTwo.js';
 import { priorityFailover } from '../../src/balancer/priorityFailover.js';
 import { random } from '../../src/balancer/random.js';
+import { randomSubset } from '../../src/balancer/randomSubset.js';
+import { ringHash } from '../../src/balancer/ringHash.js';
 import { roundRobin } from '../../src/balancer/roundRobin.js';
+import { stickySessions } from '../../src/balancer/stickySessions.js';
 import { weightedRandom } from '../../src/balancer/weightedRandom.js';
 import { weightedRoundRobin } from '../../src/balancer/weightedRoundRobin.js';
 import { zoneAware } from '../../src/balancer/zoneAware.js';
 import type { Node } from '../../src/core/node.js';
 import { taskAware } from '../../src/lumen/taskAware.js';
+import { updateNode } from '../../src/core/node.js';
+import { NodeSet } from '../../src/core/nodeSet.js';
 import { testBalancer } from '../../src/testing/testBalancer.js';
 
 /** What a metrics server may say of nodes that nobody called. */
@@ -24,6 +30,15 @@ const nearest =
   (zone: string): Balancer =>
   (nodes$) =>
     nodes$.pipe(map((set) => pickerOf(set, (nodes) => nodes.find((n) => n.zone === zone) ?? nodes[0])));
+
+/** Over nodes that are each told apart by the key of their place on the ring. */
+const byHashKey =
+  (balancer: Balancer): Balancer =>
+  (set$) =>
+    set$.pipe(
+      map((set) => NodeSet.of(set.nodes.map((node) => updateNode(node, { metadata: { hash_key: node.id } })))),
+      balancer,
+    );
 
 testBalancer(() => roundRobin(), { name: 'roundRobin', spread: true });
 testBalancer((chance) => roundRobin({ random: chance }), { name: 'roundRobin from a random start', spread: true });
@@ -117,5 +132,36 @@ testBalancer((chance) => taskAware({ pick: 'random', random: chance }), {
   name: 'taskAware by chance',
   spread: true,
   weighted: true,
+});
+const keyed = { spread: true, weighted: true, keyed: true };
+testBalancer((chance) => consistentHash({ random: chance, boundedLoad: 1.25 }), {
+  name: 'consistentHash with bounded loads',
+  ...keyed,
+});
+// The nodes of the cases have one address, and share the entries of one endpoint.
+testBalancer((chance) => ringHash({ random: chance }), { name: 'ringHash of one address', ...keyed });
+testBalancer((chance) => byHashKey(ringHash({ random: chance })), { name: 'ringHash', ...keyed, disruption: 0.15 });
+testBalancer((chance) => byHashKey(ringHash({ random: chance, boundedLoad: 1.25 })), {
+  name: 'ringHash with bounded loads',
+  ...keyed,
+  disruption: 0.15,
+});
+// A small table, since some cases change the set with each call.
+testBalancer((chance) => maglev({ random: chance, tableSize: 1_009 }), { name: 'maglev', ...keyed, disruption: 0.03 });
+testBalancer((chance) => maglev({ random: chance, tableSize: 1_009, boundedLoad: 1.25 }), {
+  name: 'maglev with bounded loads',
+  ...keyed,
+  disruption: 0.03,
+});
+testBalancer(() => stickySessions(), { name: 'stickySessions', spread: true });
+testBalancer((chance) => stickySessions({ balancer: weightedRandom({ random: chance }) }), {
+  name: 'stickySessions by weight',
+  spread: true,
+  weighted: true,
+});
+testBalancer((chance) => randomSubset(20, { random: chance }), { name: 'randomSubset', spread: true });
+testBalancer((chance) => stickySessions({ balancer: randomSubset(20, { random: chance }) }), {
+  name: 'stickySessions in a subset',
+  spread: true,
 });
 testBalancer(() => nearest('eu-1'), { name: 'a custom balancer' });

@@ -133,6 +133,32 @@ describe('HashRing', () => {
   });
 });
 
+describe('HashRing of 64 bits', () => {
+  it('finds the first point at or after a position by both halves, the same whatever the order of its points', () => {
+    // Few upper halves, so that the lower ones decide.
+    const high = fc.constantFrom(0, 1, 2, 2 ** 31, 2 ** 32 - 1);
+    const low = fc.oneof(fc.integer({ min: 0, max: 2 ** 32 - 1 }), fc.constantFrom(0, 1, 2 ** 31, 2 ** 32 - 1));
+    const place = fc.tuple(high, low);
+    const points = fc.array(fc.tuple(place, fc.nat({ max: 9 })), { minLength: 1, maxLength: 60 });
+    fc.assert(
+      fc.property(points, fc.array(place), (given, sought) => {
+        const ring = new HashRing((a, b) => a < b);
+        ring.fill(
+          Uint32Array.from(given, ([[upper]]) => upper),
+          Uint32Array.from(given, ([[, lower]]) => lower),
+          Int32Array.from(given, ([, owner]) => owner),
+        );
+        const sorted = given.toSorted(([[a, x], m], [[b, y], n]) => a - b || x - y || m - n);
+        expect([...ring.owners.subarray(0, ring.size)]).toEqual(sorted.map(([, owner]) => owner));
+        for (const [upper, lower] of sought) {
+          const expected = sorted.findIndex(([[a, x]]) => a > upper || (a === upper && x >= lower));
+          expect(ring.at64(upper, lower)).toBe(expected < 0 ? 0 : expected);
+        }
+      }),
+    );
+  });
+});
+
 describe('murmur3', () => {
   /** A text whose UTF-16LE bytes are those of the ASCII text, which must be of even length. */
   const packed = (ascii: string) => Buffer.from(ascii, 'latin1').toString('utf16le');

@@ -10,6 +10,7 @@ import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { breakerRows } from './breaker.js';
 import { callRows } from './calls.js';
+import { limitRows } from './limits.js';
 import type { Effort, Row } from './measure.js';
 import { metricRows } from './metrics.js';
 import { nodeSetRows } from './nodeSet.js';
@@ -30,7 +31,7 @@ const effort: Effort = flags.quick
   ? { rounds: 7, turnMs: 250, warmUpMs: 700 }
   : { rounds: 11, turnMs: 1_000, warmUpMs: 2_000 };
 
-const widths = [-38, -16, -19, 7, 12, -10];
+const widths = [-46, -16, -19, 7, 12, -10];
 const line = (...cells: readonly string[]) =>
   console.log(
     cells.map((cell, i) => (widths[i]! < 0 ? cell.padEnd(-widths[i]!) : cell.padStart(widths[i]!))).join(' '),
@@ -49,6 +50,7 @@ const others: Readonly<Record<string, (quick: boolean) => Iterable<Row> | Promis
   pipeline: pipelineRows,
   pick: pickRows,
   breaker: breakerRows,
+  limit: limitRows,
   'node set': nodeSetRows,
   registrations: registrationRows,
   metrics: metricRows,

@@ -6,12 +6,16 @@ import { fastestResponse } from '../../src/balancer/fastestResponse.js';
 import { leastLoaded } from '../../src/balancer/leastLoaded.js';
 import { leastRequest } from '../../src/balancer/leastRequest.js';
 import { peakEwma } from '../../src/balancer/peakEwma.js';
+import { maglev } from '../../src/balancer/maglev.js';
 import type { Balancer, Pick, PickContext, Picker } from '../../src/balancer/picker.js';
 import { powerOfTwo } from '../../src/balancer/powerOfTwo.js';
 import { priorityFailover } from '../../src/balancer/priorityFailover.js';
 import { random } from '../../src/balancer/random.js';
+import { randomSubset } from '../../src/balancer/randomSubset.js';
+import { ringHash } from '../../src/balancer/ringHash.js';
 import { roundRobin } from '../../src/balancer/roundRobin.js';
 import { splitByWeight } from '../../src/balancer/splitByWeight.js';
+import { stickySessions } from '../../src/balancer/stickySessions.js';
 import { weightedRandom } from '../../src/balancer/weightedRandom.js';
 import { weightedRoundRobin } from '../../src/balancer/weightedRoundRobin.js';
 import { zoneAware } from '../../src/balancer/zoneAware.js';
@@ -42,6 +46,12 @@ const balancers: Readonly<Record<string, () => Balancer>> = {
   // As if half of the first priority were down: 30 % of the calls leave it.
   priorityFailover: () => priorityFailover({ overprovisioningFactor: 0.7 }),
   taskAware,
+  ringHash,
+  'ringHash of a large ring': () => ringHash({ maxRingSize: 1_048_576, minRingSize: 524_288 }),
+  'ringHash with bounded loads': () => ringHash({ boundedLoad: 1.25 }),
+  maglev,
+  stickySessions,
+  randomSubset: () => randomSubset(20),
 };
 const contexts: readonly PickContext[] = Array.from({ length: 4_096 }, (_, i) => ({ key: `user-${i * 7_919}` }));
 const outcome = { status: 'ok', latencyMs: 1 } as const;

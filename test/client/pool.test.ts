@@ -8,6 +8,7 @@ import {
   createPool,
   FleetError,
   formatAddress,
+  perAttempt,
   roundRobin,
   staticNodes,
   weightedRandom,
@@ -110,6 +111,16 @@ describe('use', () => {
     await firstValueFrom(get$);
     await firstValueFrom(get$);
     expect(servers[0]!.requests + servers[1]!.requests).toBe(2);
+  });
+
+  it('counts what a promise resolves to as an answer, also when its user takes it and leaves', async () => {
+    const { use, snapshot, nodes$ } = await start({ use: [perAttempt((next) => next)] });
+    await firstValueFrom(use((client) => client.get('/')));
+    expect(snapshot().calls).toMatchObject({ succeeded: 1, cancelled: 0 });
+    expect(nodes$.value.nodes.map(({ stats }) => stats.successes)).toEqual([1, 0]);
+    // Of an Observable nobody knows whether there would have been more.
+    await firstValueFrom(use((client) => client.ticks(1_000)));
+    expect(snapshot().calls).toMatchObject({ succeeded: 1, cancelled: 1 });
   });
 
   it('takes Observables of many values, and unsubscribing ends the work', async () => {

@@ -10,11 +10,16 @@ describe('a strategy', () => {
   it.each<[BalancerName, string]>([
     ['round_robin', 'round_robin'],
     ['random', 'random'],
-    ['consistent_hash', 'ring_hash_experimental'],
+    ['consistent_hash', 'consistent_hash'],
+    ['ring_hash', 'ring_hash_experimental'],
+    ['maglev', 'maglev'],
     ['least_connections', 'least_loaded'],
     ['weighted_round_robin', 'weighted_round_robin'],
     ['weighted_random', 'weighted_random'],
     ['power_of_two', 'least_request_experimental'],
+    ['peak_ewma', 'peak_ewma'],
+    ['fastest_response', 'fastest_response'],
+    ['pick_first', 'pick_first'],
     ['client_side_weighted_round_robin', 'client_side_weighted_round_robin'],
     ['priority_failover', 'priority_failover'],
     ['task_aware_round_robin', 'task_aware_round_robin'],
@@ -27,6 +32,6 @@ describe('a strategy', () => {
   });
 
   it('is there for each name', () => {
-    expect(Object.keys(balancerNames)).toHaveLength(11);
+    expect(Object.keys(balancerNames)).toHaveLength(16);
   });
 });

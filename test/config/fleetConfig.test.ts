@@ -37,7 +37,7 @@ describe('a configuration that makes no sense', () => {
     ],
     [
       'a strategy that is none',
-      etcd({ load_balance: 'fastest' }),
+      etcd({ load_balance: 'best' }),
       /discovery\.load_balance must be one of round_robin, /,
     ],
     ['a time that is none', etcd({ refresh_interval: 'soon' }), /discovery\.refresh_interval must be a time .*"soon"/],

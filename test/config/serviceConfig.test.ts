@@ -1,9 +1,21 @@
 /** The service config of gRPC: what it says is done, and what would have no effect is an error. */
 
-import { lastValueFrom } from 'rxjs';
+import { lastValueFrom, of, throwError, VirtualTimeScheduler } from 'rxjs';
 import { serviceConfig } from '../../src/config/index.js';
 import { Greeter } from '../../src/gen/demo/greeter_pb.js';
-import { createClient, createFleet, FleetError, staticNodes, type Fleet } from '../../src/index.js';
+import {
+  createClient,
+  createFleet,
+  createNode,
+  createPool,
+  FleetError,
+  NodeSet,
+  ringHash,
+  staticNodes,
+  type Balancer,
+  type Fleet,
+  type Node,
+} from '../../src/index.js';
 import { grpcTransport } from '../../src/transport/grpc.js';
 import { startGreeter, type Greeter as Server, type GreeterFaults } from '../support/greeter.js';
 
@@ -90,6 +102,129 @@ describe('serviceConfig', () => {
         { round_robin: {} },
       ];
       expect(serviceConfig({ loadBalancingConfig }).balancer?.traits?.name).toBe('pick_first');
+    });
+
+    const only = (name: string, config: object) => serviceConfig({ loadBalancingConfig: [{ [name]: config }] });
+    const picked = (balancer: Balancer | undefined, key: string) => {
+      let node: Node | undefined;
+      of(NodeSet.of(twenty))
+        .pipe(balancer!)
+        .subscribe((picker) => (node = picker.pick({ key }).node));
+      return node?.id;
+    };
+    const twenty = Array.from({ length: 20 }, (_, i) =>
+      createNode({ address: `10.0.0.${i}:80`, availability: 'ready' }),
+    );
+    const keys = Array.from({ length: 200 }, (_, i) => `key ${i}`);
+
+    it('weighs by load reports, beside the calls where that is asked for', () => {
+      const inTrailers = only('weighted_round_robin', { blackoutPeriod: '0s', weightUpdatePeriod: '0.01s' });
+      expect(inTrailers.balancer?.traits?.name).toBe('client_side_weighted_round_robin');
+      expect(inTrailers.loadReports).toBeUndefined();
+      const beside = only('weighted_round_robin', { enableOobLoadReport: true, oobReportingPeriod: '5s' });
+      expect(beside.loadReports).toBeTypeOf('function');
+    });
+
+    it('draws as many nodes as it says', () => {
+      expect(only('least_request_experimental', { choiceCount: '3' }).balancer?.traits?.name).toBe(
+        'least_request_experimental',
+      );
+    });
+
+    it('sends keys where the other clients of the config send them', () => {
+      const placed = (balancer: Balancer | undefined) => keys.map((key) => picked(balancer, key));
+      const { balancer } = only('ring_hash_experimental', { minRingSize: 300, maxRingSize: '400' });
+      expect(placed(balancer)).toEqual(placed(ringHash({ minRingSize: 300, maxRingSize: 400 })));
+      expect(placed(balancer)).not.toEqual(placed(ringHash()));
+      // As gRPC caps them, the least one, too.
+      const large = only('ring_hash_experimental', { minRingSize: 10_000, maxRingSize: 20_000 });
+      expect(placed(large.balancer)).toEqual(placed(ringHash({ minRingSize: 4_096 })));
+    });
+
+    it('keeps to a subset, and picks in it as the child policy says', () => {
+      const childPolicy = [{ magic: {} }, { ring_hash_experimental: {} }];
+      const { balancer } = only('random_subsetting_experimental', { subsetSize: 4, childPolicy });
+      let reach = 0;
+      of(NodeSet.of(twenty))
+        .pipe(balancer!)
+        .subscribe((picker) => (reach = picker.reach!.size));
+      expect(reach).toBe(4);
+      expect(balancer?.traits?.keyed).toBe(true);
+    });
+
+    it('takes out the outlier for as long as it says', async () => {
+      const { balancer, eject, ejectionBudget } = only('outlier_detection_experimental', {
+        ...{ interval: '1s', baseEjectionTime: '4s', maxEjectionTime: '4s', maxEjectionPercent: 60 },
+        failurePercentageEjection: { threshold: 50, minimumHosts: 3, requestVolume: 5 },
+        childPolicy: [{ round_robin: {} }],
+      });
+      const scheduler = new VirtualTimeScheduler(undefined, 60_000);
+      const pool = createPool<string>({
+        ...{ balancer, eject, ejectionBudget, scheduler },
+        members: ['a', 'b', 'c', 'd'].map((id) => ({ id, resource: id })),
+      });
+      const told: string[] = [];
+      pool.events$.subscribe((event) => {
+        if (event.type === 'ejected') told.push(`${event.at} ${event.node.id} ${event.method} until ${event.until}`);
+      });
+      const bad = new Set(['a', 'b']);
+      const ask = (id: string) => (bad.has(id) ? throwError(() => new FleetError('UNAVAILABLE', 'down')) : of(id));
+      for (let i = 0; i < 80; i++) pool.use(ask, { failover: false }).subscribe({ error: () => undefined });
+      scheduler.maxFrames = 1_500;
+      scheduler.flush();
+      // Both of four: more than the tenth that goes by default.
+      expect(told.sort()).toEqual(['1000 a failure_percentage until 5000', '1000 b failure_percentage until 5000']);
+      await pool.close();
+    });
+
+    it('takes nobody out without an algorithm', () => {
+      const { balancer, eject } = only('outlier_detection_experimental', { childPolicy: [{ pick_first: {} }] });
+      expect([balancer?.traits?.name, eject]).toEqual(['pick_first', undefined]);
+    });
+
+    it.each<[string, string, object, RegExp]>([
+      [
+        'a choice of one',
+        'least_request_experimental',
+        { choiceCount: 1 },
+        /choiceCount must be a whole number from 2/,
+      ],
+      ['a ring of nothing', 'ring_hash_experimental', { minRingSize: 0 }, /minRingSize must be a whole number from 1/],
+      [
+        'a ring that is larger than it may be',
+        'ring_hash_experimental',
+        { minRingSize: 100, maxRingSize: 50 },
+        /minRingSize must be at most maxRingSize, which is 50/,
+      ],
+      [
+        'a header for a key',
+        'ring_hash_experimental',
+        { requestHashHeader: 'x-user' },
+        /requestHashHeader has no effect: give the calls a `key`/,
+      ],
+      ['a subset of nobody says', 'random_subsetting_experimental', { childPolicy: [] }, /subsetSize must be given/],
+      ['a subset without a child', 'random_subsetting_experimental', { subsetSize: 2 }, /childPolicy must be given/],
+      [
+        'a child that is not known',
+        'outlier_detection_experimental',
+        { childPolicy: [{ magic: {} }] },
+        /outlier_detection_experimental\.childPolicy names no policy/,
+      ],
+      [
+        'a percentage over 100',
+        'outlier_detection_experimental',
+        { successRateEjection: { enforcementPercentage: 101 }, childPolicy: [{ round_robin: {} }] },
+        /successRateEjection\.enforcementPercentage must be a whole number from 0 to 100/,
+      ],
+      [
+        'a period that nothing is reported in',
+        'weighted_round_robin',
+        { oobReportingPeriod: '5s' },
+        /oobReportingPeriod has no effect without enableOobLoadReport/,
+      ],
+      ['the name of a thing that every object has', 'toString', {}, /names no policy that is known here: toString/],
+    ])('refuses %s', (_, name, config, message) => {
+      expect(() => only(name, config)).toThrow(message);
     });
 
     it.each([

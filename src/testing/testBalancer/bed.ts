@@ -20,8 +20,8 @@ export interface Bed {
   pick(context?: PickContext): Pick;
   /** The node of a pick, which ends at once unless told otherwise. */
   take(context?: PickContext, end?: boolean): Node;
-  /** How often each id was picked, each call with a key of its own. */
-  count(picks: number, before?: () => void): Map<string, number>;
+  /** How often each id was picked, each call with a key of its own, numbered from `first` on. */
+  count(picks: number, before?: () => void, first?: number): Map<string, number>;
   total(of: (stats: Node['stats']) => number, nodes?: readonly Node[]): number;
   inFlight(nodes?: readonly Node[]): number;
   error(): unknown;
@@ -57,11 +57,11 @@ export function bedOf(balancer: Balancer, first: readonly Node[]): Bed {
       if (end) pick.end(done);
       return pick.node;
     },
-    count(picks, before) {
+    count(picks, before, first = 0) {
       const counts = new Map<string, number>();
       for (let i = 0; i < picks; i++) {
         before?.();
-        const { id } = bed.take(keyed(i));
+        const { id } = bed.take(keyed(first + i));
         counts.set(id, (counts.get(id) ?? 0) + 1);
       }
       return counts;

@@ -1,0 +1,104 @@
+import { map } from 'rxjs';
+import type { Balancer } from '../../src/balancer/picker.js';
+import { roundRobin } from '../../src/balancer/roundRobin.js';
+import type { Barred, NodeGate, Policy } from '../../src/call/policy.js';
+import { FleetError } from '../../src/core/fleetError.js';
+import { marble } from '../../src/testing/marble.js';
+import { drawnClient } from './drawnClient.js';
+
+const barred: Barred = { code: 'CIRCUIT_OPEN', obstacle: 'circuitOpen', reason: 'shut' };
+
+/** A guard that counts who is inside, and says of each node what it is told to. */
+function guard(enter: (id: string) => Barred | undefined, wait?: NodeGate['wait']) {
+  const count = { inside: 0 };
+  const nodeGate: NodeGate = {
+    enter({ id }) {
+      const shut = enter(id);
+      if (shut === undefined) count.inside++;
+      return shut;
+    },
+    leave: () => void count.inside--,
+    undo: () => void count.inside--,
+    wait,
+  };
+  const policy: Policy = { name: 'guard', start: () => ({ nodeGate, close: () => undefined }) };
+  return { policy, count };
+}
+
+describe('guardedPick', () => {
+  marble('goes on to the next node where one is shut, and leaves the gates it had passed there', (m) => {
+    const first = guard(() => undefined);
+    const second = guard((id) => (id === 'x' ? barred : undefined));
+    const client = drawnClient(
+      m,
+      { x: m.cold('-(x|)'), y: m.cold('-(y|)') },
+      { policies: [first.policy, second.policy] },
+    );
+    m.expectObservable(client.call()).toBe('-(y|)');
+    m.flush();
+    expect(client.asked).toEqual(['y']);
+    expect([first.count.inside, second.count.inside]).toEqual([0, 0]);
+  });
+
+  marble('waits where it may wait, though the last node is shut for good', (m) => {
+    let open = false;
+    const limit = guard(
+      (id) => (id === 'x' && !open ? { ...barred, obstacle: 'limited' } : undefined),
+      (entrant) => {
+        m.scheduler.schedule(() => {
+          open = true;
+          entrant.admit();
+        }, 3);
+        return true;
+      },
+    );
+    const breaker = guard((id) => (id === 'y' ? barred : undefined));
+    const client = drawnClient(
+      m,
+      { x: m.cold('-(x|)'), y: m.cold('-(y|)') },
+      { policies: [limit.policy, breaker.policy] },
+    );
+    m.expectObservable(client.call()).toBe('----(x|)');
+  });
+
+  marble('goes through a fleet that is full in two picks, where its gates can be peeked at', (m) => {
+    let picks = 0;
+    const counting: Balancer = (set$) =>
+      set$.pipe(
+        roundRobin(),
+        map((picker) => ({
+          set: picker.set,
+          pick: (context) => {
+            picks++;
+            return picker.pick(context);
+          },
+        })),
+      );
+    const ids = Array.from({ length: 50 }, (_, i) => `n${i}`);
+    const nodeGate: NodeGate = {
+      enter: ({ id }) => (id === 'n49' ? undefined : barred),
+      peek: (id) => (id === 'n49' ? undefined : barred),
+      leave: () => undefined,
+      undo: () => undefined,
+    };
+    const policies: Policy[] = [{ name: 'guard', start: () => ({ nodeGate, close: () => undefined }) }];
+    const answers = Object.fromEntries(ids.map((id) => [id, m.cold('(a|)')]));
+    const client = drawnClient(m, answers, { policies, balancer: counting });
+    m.expectObservable(client.call()).toBe('(a|)');
+    m.flush();
+    expect(client.asked).toEqual(['n49']);
+    expect(picks).toBe(2);
+  });
+
+  marble('a gate that throws fails the call, and leaves nothing behind', (m) => {
+    const first = guard(() => undefined);
+    const broken = guard(() => {
+      throw new Error('no idea');
+    });
+    const client = drawnClient(m, { x: m.cold('-(x|)') }, { policies: [first.policy, broken.policy] });
+    m.expectObservable(client.call()).toBe('#', {}, FleetError.from(new Error('no idea')));
+    m.flush();
+    expect(first.count.inside).toBe(0);
+    expect(client.nodes().get('x')!.stats.inFlight).toBe(0);
+  });
+});
