@@ -32,6 +32,8 @@ export class CallSpan {
   /** Those that run, by their number. */
   private readonly attempts = new Map<number, Span>();
   private begun = 0;
+  /** The id of the node that spoke last, of those that were not outrun. */
+  private node: string | undefined;
   /** Of the attempt that is about to begin. */
   private decision: Attributes | undefined;
   /** False while its nodes are still being looked for. */
@@ -110,7 +112,8 @@ export class CallSpan {
   }
 
   attemptEnded(event: AttemptEnded): void {
-    const { attempt, outcome, outrun, message, messages, at } = event;
+    const { attempt, node, outcome, outrun, message, messages, at } = event;
+    if (!outrun) this.node = node.id;
     const span = this.attempts.get(attempt);
     if (span === undefined) return;
     this.attempts.delete(attempt);
@@ -121,14 +124,14 @@ export class CallSpan {
     this.end(span, status, status === 'OK' ? undefined : (outcome.code ?? status), text, at);
   }
 
-  ended({ code, error, call, messages, at }: CallEnded): void {
-    const { span, begun, recording } = this;
+  ended({ code, error, messages, at }: CallEnded): void {
+    const { span, begun, node, recording } = this;
     if (!recording) return span.end();
     this.endAttempts(at);
     span.setAttributes({
       'rxfleet.call.attempts': begun,
       'rxfleet.call.messages': messages,
-      ...(call.node !== undefined && { 'rxfleet.node.id': call.node }),
+      ...(node !== undefined && { 'rxfleet.node.id': node }),
     });
     this.end(span, grpcStatusOf(code), code === 'OK' ? undefined : code, error?.detail ?? '', at);
   }
@@ -138,8 +141,8 @@ export class CallSpan {
     const at = this.ports.now();
     const { span, attempts } = this;
     if (closed) {
-      for (const each of [...attempts.values(), span])
-        this.end(each, 'CANCELLED', 'CLOSED', 'the client was closed', at);
+      const spans = [...attempts.values(), span];
+      for (const each of spans) this.end(each, 'CANCELLED', 'CLOSED', 'the client was closed', at);
       attempts.clear();
       return;
     }

@@ -203,6 +203,7 @@ describe('a call that is hedged', () => {
     }
     const winners = seen.spans('Attempt.').filter(({ status }) => status.code === SpanStatusCode.OK);
     expect(winners.map(({ attributes }) => attributes['rxfleet.node.id'])).toEqual(['b', 'b']);
+    expect(seen.spans('Sent.').map(({ attributes }) => attributes['rxfleet.node.id'])).toEqual(['b', 'b']);
     expect(seen.spans('Attempt.').some(({ attributes }) => attributes['rxfleet.attempt.reason'] === 'hedge')).toBe(
       true,
     );
@@ -239,6 +240,20 @@ describe('a stream', () => {
     ]);
     expect(eventsOf('Sent.')).toEqual(['rxfleet.resumed', 'rxfleet.retry']);
     expect(seen.span('Sent.').status.code).toBe(SpanStatusCode.OK);
+  });
+});
+
+describe('methods', () => {
+  it('past the limit share a name, in spans as in metrics', async () => {
+    await begin({ maxMethods: 1 });
+    const watching = openTelemetry(traffic.fleet, { ...seen, tracerProvider: false, maxMethods: 1 });
+    traffic.servers[2]!.faults({});
+    await firstValueFrom(traffic.greeter.sayHello({ name: 'Ada' }));
+    await lastValueFrom(traffic.greeter.lotsOfReplies({ name: 'Ada', replies: 1 }));
+    expect(seen.spans('Sent.').map(({ name }) => name)).toEqual([`Sent.${hello}`, 'Sent.other']);
+    expect(seen.span('Sent.other').attributes['rpc.method']).toBe('_OTHER');
+    expect(await seen.value('grpc.client.call.duration', { 'grpc.method': 'other' })).toBe(1);
+    watching.unsubscribe();
   });
 });
 
