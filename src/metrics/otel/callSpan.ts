@@ -73,7 +73,8 @@ export class CallSpan {
     else this.decision = attributes;
   }
 
-  attemptStarted({ at, attempt, node, reason, waitedMs, addHeader, onAnswer }: AttemptStarted): void {
+  attemptStarted(event: AttemptStarted): void {
+    const { at, attempt, waitedMs, addHeader, onAnswer } = event;
     const { ports, context, method, recording } = this;
     this.begun++;
     if (!recording) {
@@ -83,20 +84,8 @@ export class CallSpan {
     const time = ports.timeOf(at);
     if (waitedMs > 0 && !this.resolved) this.event('Delayed name resolution complete', {}, at);
     this.resolved = true;
-    const attributes = {
-      ...method.attributes,
-      'previous-rpc-attempts': attempt - 1,
-      'transparent-retry': reason === 'transparent',
-      'rxfleet.attempt.reason': reason,
-      'rxfleet.node.id': node.id,
-      'server.address': node.address.host,
-      'server.port': node.address.port,
-    };
-    const span = ports.tracer.startSpan(
-      method.attempt,
-      { kind: SpanKind.CLIENT, attributes, startTime: time },
-      context,
-    );
+    const init = { kind: SpanKind.CLIENT, attributes: method.ofAttempt(event), startTime: time };
+    const span = ports.tracer.startSpan(method.attempt, init, context);
     this.attempts.set(attempt, span);
     ports.traceContext.send(trace.setSpan(context, span), addHeader);
     if (!span.isRecording()) return;
@@ -128,11 +117,9 @@ export class CallSpan {
     const { span, begun, node, recording } = this;
     if (!recording) return span.end();
     this.endAttempts(at);
-    span.setAttributes({
-      'rxfleet.call.attempts': begun,
-      'rxfleet.call.messages': messages,
-      ...(node !== undefined && { 'rxfleet.node.id': node }),
-    });
+    span.setAttribute('rxfleet.call.attempts', begun);
+    span.setAttribute('rxfleet.call.messages', messages);
+    if (node !== undefined) span.setAttribute('rxfleet.node.id', node);
     this.end(span, grpcStatusOf(code), code === 'OK' ? undefined : code, error?.detail ?? '', at);
   }
 
