@@ -144,7 +144,7 @@ export class CallSpan {
   }
 
   private end(span: Span, status: string, code: FleetErrorCode | undefined, text: string, at: number): void {
-    span.setAttribute('rpc.response.status_code', status);
+    span.setAttribute('rpc.status_code', status);
     if (code === undefined) span.setStatus({ code: SpanStatusCode.OK });
     else {
       span.setAttribute('error.type', code);

@@ -69,7 +69,7 @@ const scope = 'rxfleet';
  *
  * `Sent.demo.Greeter.SayHello` for each call and `Attempt.demo.Greeter.SayHello` for each of its attempts, as its child,
  * with `previous-rpc-attempts` and `transparent-retry`; status and events by A72. The attributes are those of the RPC
- * conventions, version 1.45.0: `rpc.system.name`, `rpc.method`, `rpc.response.status_code`, `error.type`, and
+ * conventions, version 1.45.0: `rpc.system.name`, `rpc.method`, `rpc.status_code`, `error.type`, and
  * `server.address`, which is the service for a call, the node for an attempt. Beyond that: `rxfleet.decision` with the
  * account of the pick, `rxfleet.retry`, `rxfleet.retry_refused`, `rxfleet.resumed`, `rxfleet.stalled`, `rxfleet.limited`
  * as events, and `gen_ai.…` on the calls of inferences. Both are of the kind client: the server's span is the child of

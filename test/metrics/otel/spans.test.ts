@@ -52,7 +52,7 @@ describe('a call that succeeds at once', () => {
     expect(attributes).toEqual({
       'rpc.system.name': 'grpc',
       'rpc.method': 'demo.Greeter/SayHello',
-      'rpc.response.status_code': 'OK',
+      'rpc.status_code': 'OK',
       'server.address': 'demo.Greeter',
       'rxfleet.call.attempts': 1,
       'rxfleet.call.messages': 1,
@@ -63,7 +63,7 @@ describe('a call that succeeds at once', () => {
     expect(attempt.attributes).toEqual({
       'rpc.system.name': 'grpc',
       'rpc.method': 'demo.Greeter/SayHello',
-      'rpc.response.status_code': 'OK',
+      'rpc.status_code': 'OK',
       'server.address': node.address.host,
       'server.port': node.address.port,
       'rxfleet.node.id': node.id,
@@ -104,7 +104,7 @@ describe('a call that is tried again', () => {
     const summary = ofIt.map(({ attributes, status }) => [
       attributes['previous-rpc-attempts'],
       attributes['rxfleet.attempt.reason'],
-      attributes['rpc.response.status_code'],
+      attributes['rpc.status_code'],
       status.code,
     ]);
     expect(summary).toEqual([
@@ -132,7 +132,7 @@ describe('a call that is tried again', () => {
     expect(call.status.message).toMatch(/^UNAVAILABLE, .* was told to fail/);
     expect(call.attributes).toMatchObject({
       'error.type': 'UNAVAILABLE',
-      'rpc.response.status_code': 'UNAVAILABLE',
+      'rpc.status_code': 'UNAVAILABLE',
       'rxfleet.call.attempts': 3,
       'rxfleet.node.id': expect.stringMatching(/^(a|b|bad)$/),
     });
@@ -146,7 +146,7 @@ describe('a call that is tried again', () => {
     await vi.waitUntil(busy);
     busy()!.kill();
     await answer;
-    expect(seen.spans('Attempt.').map(({ attributes }) => attributes['rpc.response.status_code'])).toEqual([
+    expect(seen.spans('Attempt.').map(({ attributes }) => attributes['rpc.status_code'])).toEqual([
       'UNAVAILABLE',
       'OK',
     ]);
@@ -163,7 +163,7 @@ describe('a call that nobody can take', () => {
     await expect(firstValueFrom(traffic.greeter.sayHello({ name: 'Ada' }))).rejects.toThrow();
     expect(seen.spans('Attempt.')).toEqual([]);
     const call = seen.span('Sent.');
-    expect(call.attributes).toMatchObject({ 'error.type': 'NO_NODES', 'rpc.response.status_code': 'UNAVAILABLE' });
+    expect(call.attributes).toMatchObject({ 'error.type': 'NO_NODES', 'rpc.status_code': 'UNAVAILABLE' });
     expect(call.events[0]).toMatchObject({
       name: 'rxfleet.decision',
       attributes: {

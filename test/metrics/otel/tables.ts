@@ -133,4 +133,4 @@ export const spanTable = {
 } as const;
 
 /** Of the RPC conventions, version 1.45.0, for the span of a call with gRPC. */
-export const rpcAttributes = ['rpc.system.name', 'rpc.method', 'rpc.response.status_code', 'server.address'] as const;
+export const rpcAttributes = ['rpc.system.name', 'rpc.method', 'rpc.status_code', 'server.address'] as const;
