@@ -56,19 +56,29 @@ const scope = 'rxfleet';
  * | `grpc.subchannel.open_connections` | A94 | up-down counter | | off |
  * | `grpc.lb.outlier_detection.ejections_enforced`, `….ejections_unenforced` | A91 | counter | D | off |
  * | `gen_ai.client.operation.duration`, `….time_to_first_chunk`, `….time_per_output_chunk`, `gen_ai.client.token.usage` | GenAI 1.41 | histogram | G | on |
- * | `rxfleet.client.…` | what gRPC has no names for | | M | on |
+ * | `rxfleet.client.…` | what gRPC has no names for | | | on |
  *
  * All but those of GenAI have `grpc.target`. M: `grpc.method`, as `demo.Greeter/SayHello`; S: `grpc.status`; D:
  * `grpc.lb.outlier_detection.detection_method`, and `….unenforced_reason` for the second; G: `gen_ai.operation.name`,
  * `gen_ai.provider.name`, and `gen_ai.request.model`, `gen_ai.response.model`, `error.type`, `gen_ai.token.type` where
  * they are known. What the gRFCs call experimental is off, as they ask. Every method is known by its descriptor or named
  * by its caller, so none is `other` (A66: methods that are not registered) but those past `maxMethods`. Buckets go as
- * advice, which views may overrule.
+ * advice, which views may overrule. Of A78 there is nothing: of load reports no event tells, and the metrics of
+ * `pick_first` are those of A94 by their old names. Sizes are those of transports that can tell.
+ *
+ * Under `rxfleet.client.`: `nodes` by `rxfleet.node.state`, `call.active`, `call.time_to_first_message`, `call.errors`
+ * by `error.type` (our codes), `call.failovers`, `call.retry_refusals`, `call.resumes`, `call.stalls`,
+ * `limiter.calls` and `limiter.wait_duration`, `breakers` and `breaker.transitions` by `rxfleet.breaker.state`, `panic`,
+ * `discovery.staleness`, `discovery.events`.
+ *
+ * Once the client has closed, or telemetry was unsubscribed, what is looked up (as `nodes`) is said to be 0 at the next
+ * collection and not looked up again; what was counted stays.
  *
  * ### Spans (gRFC A72)
  *
  * `Sent.demo.Greeter.SayHello` for each call and `Attempt.demo.Greeter.SayHello` for each of its attempts, as its child,
- * with `previous-rpc-attempts` and `transparent-retry`; status and events by A72. The attributes are those of the RPC
+ * with `previous-rpc-attempts` and `transparent-retry`; status and events by A72, but for what transports do not tell: the
+ * sizes of messages, and `Outbound message sent`. The attributes are those of the RPC
  * conventions, version 1.45.0: `rpc.system.name`, `rpc.method`, `rpc.status_code`, `error.type`, and
  * `server.address`, which is the service for a call, the node for an attempt. Beyond that: `rxfleet.decision` with the
  * account of the pick, `rxfleet.retry`, `rxfleet.retry_refused`, `rxfleet.resumed`, `rxfleet.stalled`, `rxfleet.limited`
@@ -95,9 +105,9 @@ export function openTelemetry(client: Watched, options: OpenTelemetryOptions = {
     life.unsubscribe();
     return life;
   }
-  const end = safely((closed: boolean) => {
-    for (const recorder of recorders.splice(0)) recorder.ended?.(closed);
-  });
+  const end = (closed: boolean) => {
+    for (const recorder of recorders.splice(0)) safely(() => recorder.ended?.(closed))(undefined);
+  };
   const follow = safely(followNodes(recorders, (set) => (nodes = set)));
   const [measure, trace] = [safely(dispatch(metrics)), safely(dispatch(spans))];
   life.add(() => end(false));
