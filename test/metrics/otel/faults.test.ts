@@ -167,7 +167,13 @@ describe('a storm', () => {
   it('of failures, hedges, breaks and users who leave has a span for each call and attempt, and each ends', async () => {
     const seed = Date.now() % 1_000_000;
     const random = seededRandom(seed);
-    begin({ decisionsUpTo: Infinity });
+    const complaints: unknown[] = [];
+    const complain = (...args: unknown[]) => void complaints.push(args);
+    diag.setLogger(
+      { error: complain, warn: complain, info: complain, debug: complain, verbose: complain },
+      DiagLogLevel.WARN,
+    );
+    const telemetry = begin({ decisionsUpTo: Infinity });
     const started: string[] = [];
     const listening = traffic.fleet.events$.subscribe(({ type }) => started.push(type));
     const shuffle = () => {
@@ -201,6 +207,9 @@ describe('a storm', () => {
     expect(await seen.value('rxfleet.client.call.active')).toBe(0);
     const calls = new Set(seen.spans('Sent.').map((span) => span.spanContext().spanId));
     for (const attempt of seen.spans('Attempt.')) expect(calls.has(attempt.parentSpanContext!.spanId)).toBe(true);
+    // The SDK complains of whoever touches a span that is over.
+    telemetry.unsubscribe();
+    expect(complaints).toEqual([]);
   });
 });
 

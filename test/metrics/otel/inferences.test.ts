@@ -2,8 +2,8 @@
 
 import { context, ROOT_CONTEXT, trace as traces } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
-import { firstValueFrom, lastValueFrom, toArray, type Subscription } from 'rxjs';
-import { staticNodes } from '../../../src/index.js';
+import { BehaviorSubject, firstValueFrom, lastValueFrom, toArray, type Subscription } from 'rxjs';
+import { createNode, NodeSet, staticNodes } from '../../../src/index.js';
 import { continueText, createLumenClient, type LumenClient } from '../../../src/lumen/index.js';
 import { openTelemetry, type OpenTelemetryOptions } from '../../../src/metrics/otel.js';
 import { startLumenNode, type LumenNode } from '../../../src/testing/lumenNode.js';
@@ -107,10 +107,17 @@ describe('other inferences', () => {
     context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
     try {
       await begin();
+      await lumen.close({ drainMs: 0 });
+      // It waits for a node, which is found by somebody else.
+      const found$ = new BehaviorSubject(NodeSet.empty);
+      lumen = createLumenClient({ discovery: () => found$ });
+      telemetry = openTelemetry(lumen, { meterProvider: false, tracerProvider: seen.tracerProvider });
       const own = seen.tracerProvider.getTracer('user').startSpan('user');
-      await context.with(traces.setSpan(ROOT_CONTEXT, own), () =>
-        firstValueFrom(lumen.infer({ task: 'echo', payload: 'hello' })),
+      const answer = context.with(traces.setSpan(ROOT_CONTEXT, own), () =>
+        firstValueFrom(lumen.infer({ task: 'echo', payload: 'hello' }, { waitForReady: true })),
       );
+      context.with(ROOT_CONTEXT, () => found$.next(NodeSet.of([createNode({ id: 'a', address: nodes[0]!.address })])));
+      await answer;
       expect(seen.span('Sent.').parentSpanContext?.spanId).toBe(own.spanContext().spanId);
     } finally {
       context.disable();
