@@ -2,8 +2,8 @@
 
 import { context, ROOT_CONTEXT, trace as traces } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
-import { BehaviorSubject, firstValueFrom, lastValueFrom, toArray, type Subscription } from 'rxjs';
-import { createNode, NodeSet, staticNodes } from '../../../src/index.js';
+import { firstValueFrom, lastValueFrom, toArray, type Subscription } from 'rxjs';
+import { staticNodes } from '../../../src/index.js';
 import { continueText, createLumenClient, type LumenClient } from '../../../src/lumen/index.js';
 import { openTelemetry, type OpenTelemetryOptions } from '../../../src/metrics/otel.js';
 import { startLumenNode, type LumenNode } from '../../../src/testing/lumenNode.js';
@@ -103,22 +103,25 @@ describe('other inferences', () => {
     expect(Object.keys(seen.span('Sent.').attributes).filter((key) => key.startsWith('gen_ai'))).toEqual([]);
   });
 
-  it('have the span for a parent that is active where they are subscribed to', async () => {
+  it('have the span for a parent that is active where they are subscribed to, whatever call it takes', async () => {
     context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
     try {
       await begin();
-      await lumen.close({ drainMs: 0 });
-      // It waits for a node, which is found by somebody else.
-      const found$ = new BehaviorSubject(NodeSet.empty);
-      lumen = createLumenClient({ discovery: () => found$ });
-      telemetry = openTelemetry(lumen, { meterProvider: false, tracerProvider: seen.tracerProvider });
+      const [first] = nodes;
+      first!.faults({ hang: true });
       const own = seen.tracerProvider.getTracer('user').startSpan('user');
       const answer = context.with(traces.setSpan(ROOT_CONTEXT, own), () =>
-        firstValueFrom(lumen.infer({ task: 'echo', payload: 'hello' }, { waitForReady: true })),
+        firstValueFrom(lumen.infer({ task: 'echo', payload: 'hello' })),
       );
-      context.with(ROOT_CONTEXT, () => found$.next(NodeSet.of([createNode({ id: 'a', address: nodes[0]!.address })])));
+      await vi.waitUntil(() => first!.requests === 1);
+      // The only node dies: the inference waits for it to come back, and makes a second call then.
+      first!.kill();
+      await vi.waitUntil(() => lumen.nodes$.value.nodes.every(({ availability }) => availability !== 'ready'));
+      nodes = [await startLumenNode({ name: 'a', port: first!.port })];
       await answer;
-      expect(seen.span('Sent.').parentSpanContext?.spanId).toBe(own.spanContext().spanId);
+      const calls = seen.spans('Sent.');
+      expect(calls.map(({ attributes }) => attributes['rpc.status_code'])).toEqual(['UNAVAILABLE', 'OK']);
+      for (const call of calls) expect(call.parentSpanContext?.spanId).toBe(own.spanContext().spanId);
     } finally {
       context.disable();
     }
