@@ -402,15 +402,40 @@ describe('circuitBreaker', () => {
     m.flush();
     expect(events.filter(({ type }) => type === 'breakerChanged')).toEqual([
       {
-        ...{ type: 'breakerChanged', at: 2, node: 'x', method: undefined, from: 'closed', to: 'open', retryAt: 12 },
+        ...{
+          type: 'breakerChanged',
+          at: 2,
+          by: 'circuitBreaker',
+          node: 'x',
+          method: undefined,
+          from: 'closed',
+          to: 'open',
+          retryAt: 12,
+        },
         reason: '2 failures in a row, the last: UNAVAILABLE',
       },
       {
-        ...{ type: 'breakerChanged', at: 12, node: 'x', method: undefined, from: 'open', to: 'halfOpen' },
+        ...{
+          type: 'breakerChanged',
+          at: 12,
+          by: 'circuitBreaker',
+          node: 'x',
+          method: undefined,
+          from: 'open',
+          to: 'halfOpen',
+        },
         ...{ reason: 'its cooldown is over', retryAt: undefined },
       },
       {
-        ...{ type: 'breakerChanged', at: 14, node: 'x', method: undefined, from: 'halfOpen', to: 'closed' },
+        ...{
+          type: 'breakerChanged',
+          at: 14,
+          by: 'circuitBreaker',
+          node: 'x',
+          method: undefined,
+          from: 'halfOpen',
+          to: 'closed',
+        },
         ...{ reason: 'the probe succeeded', retryAt: undefined },
       },
     ]);

@@ -91,7 +91,7 @@ export function drawnClient(
   for (const policy of policies) {
     running.push(
       policy.start({
-        ...{ scheduler, random, clock: now, events: sink, nodes: () => known },
+        ...{ by: policy.name, scheduler, random, clock: now, events: sink, nodes: () => known },
         eject: (id, ejection) =>
           replace(id, { health: 'ejected', healthReason: ejection.reason, ejections: [ejection] }),
         readmit: (id) => replace(id, { health: 'unknown', healthReason: undefined, ejections: [] }),

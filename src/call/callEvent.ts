@@ -137,6 +137,8 @@ export interface Limited extends OfCall {
 /** The state of a circuit breaker changed. */
 export interface BreakerChanged extends Happening {
   readonly type: 'breakerChanged';
+  /** The policy, such as `circuitBreaker`; several of one name are numbered. */
+  readonly by: string;
   readonly node: string;
   /** Of one method, with a breaker for each. */
   readonly method: string | undefined;

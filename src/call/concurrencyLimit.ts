@@ -86,7 +86,7 @@ export interface QueueOptions {
  */
 export function concurrencyLimit(options: ConcurrencyLimitOptions): Policy {
   const rules = rulesOf(options);
-  const { name } = rules;
+  const { name = 'concurrencyLimit' } = options;
   return {
     name,
     start: (ports) => (options.per === 'node' ? new NodePlaces(rules, ports) : new CallPlaces(rules, ports)),
@@ -95,7 +95,7 @@ export function concurrencyLimit(options: ConcurrencyLimitOptions): Policy {
 
 function rulesOf(options: ConcurrencyLimitOptions): PlaceRules {
   const { max, limit, per = 'client', queue = {}, latency = 'end' } = options;
-  const { maxKeys = 10_000, name = 'concurrencyLimit' } = options;
+  const { maxKeys = 10_000 } = options;
   const { size = 1_024, maxWaitMs = Infinity } = queue === false ? { size: 0 } : queue;
   const field = (name: string) => `concurrencyLimit.${name}`;
   const known = per === 'client' || per === 'node' || typeof per === 'function';
@@ -111,7 +111,7 @@ function rulesOf(options: ConcurrencyLimitOptions): PlaceRules {
   requireOption(latency === 'end' || latency === 'firstAnswer', field('latency'), "'end' or 'firstAnswer'", latency);
   requireOption(Number.isInteger(maxKeys) && maxKeys >= 1, field('maxKeys'), 'a whole number from 1', maxKeys);
   return {
-    ...{ name, maxWaitMs, maxKeys, queueSize: size, algorithm: limit },
+    ...{ maxWaitMs, maxKeys, queueSize: size, algorithm: limit },
     max: typeof max === 'number' ? max : Infinity,
     maxOf: typeof max === 'function' ? max : undefined,
     keyOf: typeof per === 'function' ? per : undefined,

@@ -28,11 +28,9 @@ export class LimitMeter {
   waited = 0;
   refused = 0;
   private waits: LatencyWindow | undefined = undefined;
-  private readonly name: string;
   private readonly ports: PolicyPorts;
 
-  constructor(name: string, ports: PolicyPorts) {
-    this.name = name;
+  constructor(ports: PolicyPorts) {
     this.ports = ports;
   }
 
@@ -57,8 +55,8 @@ export class LimitMeter {
   }
 
   private tell(call: CallInfo, key: string, result: 'waited' | 'refused', waitedMs: number): void {
-    const { events, scheduler } = this.ports;
+    const { events, scheduler, by } = this.ports;
     if (!events.observed) return;
-    events.next({ type: 'limited', at: scheduler.now(), call, by: this.name, key, result, waitedMs });
+    events.next({ type: 'limited', at: scheduler.now(), call, by, key, result, waitedMs });
   }
 }

@@ -26,6 +26,8 @@ export interface Policy {
 
 /** What a policy needs of the client around it. */
 export interface PolicyPorts {
+  /** What it is called in this client: its own name, numbered where several policies have the same. */
+  readonly by: string;
   readonly scheduler: SchedulerLike;
   readonly random: () => number;
   /** The stopwatch by which latencies are measured. */

@@ -85,7 +85,7 @@ export interface RateLimitOptions {
  */
 export function rateLimit(options: RateLimitOptions): Policy {
   const rules = rulesOf(options);
-  const { name } = rules;
+  const { name = 'rateLimit' } = options;
   return {
     name,
     start: (ports) => (options.per === 'node' ? new NodeRate(rules, ports) : new CallRate(rules, ports)),
@@ -95,7 +95,7 @@ export function rateLimit(options: RateLimitOptions): Policy {
 function rulesOf(options: RateLimitOptions): RateRules {
   checkTokenBucketOptions(options, 'rateLimit');
   const { perSecond, burst = Math.max(1, perSecond), maxWaitMs = 0, by = 'calls', per = 'client', settle } = options;
-  const { maxKeys = 10_000, name = 'rateLimit' } = options;
+  const { maxKeys = 10_000 } = options;
   const known = per === 'client' || per === 'node' || typeof per === 'function';
   requireOption(maxWaitMs >= 0, 'rateLimit.maxWaitMs', 'at least 0', maxWaitMs);
   requireOption(typeof by === 'function' || (typeof by === 'string' && by !== ''), 'rateLimit.by', 'a unit', by);
@@ -103,7 +103,7 @@ function rulesOf(options: RateLimitOptions): RateRules {
   requireOption(settle === undefined || typeof settle === 'function', 'rateLimit.settle', 'a function', settle);
   requireOption(Number.isInteger(maxKeys) && maxKeys >= 1, 'rateLimit.maxKeys', 'a whole number from 1', maxKeys);
   return {
-    ...{ name, perSecond, burst, maxWaitMs, settle },
+    ...{ perSecond, burst, maxWaitMs, settle },
     // Nodes are as many as there are.
     maxKeys: per === 'node' ? Infinity : maxKeys,
     unit: typeof by === 'function' ? 'units' : by,

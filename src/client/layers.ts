@@ -9,6 +9,7 @@ import {
   type PolicyPorts,
   type RunningPolicy,
 } from '../call/policy.js';
+import { numbered } from '../core/numbered.js';
 import { requireOption } from '../core/requireOption.js';
 
 /** The layers of one client, by their places. */
@@ -45,8 +46,11 @@ export interface Policies {
   readonly running: readonly (RunningPolicy & { readonly name: string })[];
 }
 
-export function startPolicies(policies: readonly Policy[], ports: PolicyPorts): Policies {
-  const running = policies.map((policy) => Object.assign(policy.start(ports), { name: policy.name }));
+export function startPolicies(policies: readonly Policy[], ports: Omit<PolicyPorts, 'by'>): Policies {
+  const names = numbered(policies.map(({ name }) => name));
+  const running = policies.map((policy, i) =>
+    Object.assign(policy.start({ ...ports, by: names[i]! }), { name: names[i]! }),
+  );
   return {
     gates: running.map(({ gate }) => gate).filter((gate) => gate !== undefined),
     nodeGates: running.map(({ nodeGate }) => nodeGate).filter((gate) => gate !== undefined),

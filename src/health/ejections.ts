@@ -13,6 +13,7 @@ import {
   tap,
   type Observable,
 } from 'rxjs';
+import { numbered } from '../core/numbered.js';
 import type { EventSink } from '../core/eventSink.js';
 import { FleetError } from '../core/fleetError.js';
 import type { Ejection } from '../core/node.js';
@@ -131,14 +132,4 @@ export function ejections(
       report: () => ({ out: heldBy(name).length, inert: inert.get(name) }),
     })),
   };
-}
-
-/** Several of one name are told apart by a number. */
-function numbered(names: readonly string[]): string[] {
-  const count = new Map<string, number>();
-  return names.map((name) => {
-    const number = (count.get(name) ?? 0) + 1;
-    count.set(name, number);
-    return number === 1 ? name : `${name} ${number}`;
-  });
 }

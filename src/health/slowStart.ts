@@ -117,7 +117,7 @@ export function slowStart(
           left.delete(id);
           const blinked = before !== undefined && clock() - before.at < blinkMs;
           const at = blinked ? before.begunAt : isLetIn(node) ? undefined : clock();
-          if (at !== undefined) begun.set(id, at);
+          if (at !== undefined && clock() - at < windowMs) begun.set(id, at);
         }
       };
 

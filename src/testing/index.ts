@@ -37,6 +37,7 @@ export { testTransport } from './testTransport.js';
 export type { TestTransportOptions, TransportFeature } from './testTransport.js';
 export { testBalancer } from './testBalancer.js';
 export type { TestBalancerOptions } from './testBalancer.js';
+export type { BalancerClaims } from './testBalancer/balancerClaims.js';
 export { testRegistration } from './testRegistration.js';
 export type { ListedNode, RegistrationHarness, TestRegistrationOptions } from './testRegistration.js';
 export type { Runner } from './runner.js';

@@ -5,31 +5,20 @@ import { Observable, VirtualTimeScheduler, type SchedulerLike } from 'rxjs';
 import type { Balancer, NoPick, Pick } from '../balancer/picker.js';
 import { updateNode } from '../core/node.js';
 import { NodeSet } from '../core/nodeSet.js';
-import { assertAbout, assertShares } from './assertShares.js';
 import { runnerOf, type Runner } from './runner.js';
 import { seededRandom } from './seededRandom.js';
-import { bedOf, done, failed, type Bed } from './testBalancer/bed.js';
+import { bedOf, done, failed } from './testBalancer/bed.js';
+import type { BalancerClaims } from './testBalancer/balancerClaims.js';
+import { byKey } from './testBalancer/byKey.js';
+import { inShares } from './testBalancer/inShares.js';
 import { barred, keyed, node, nodes, reader, task } from './testBalancer/nodes.js';
 import { underLoad } from './testBalancer/underLoad.js';
 
-export interface TestBalancerOptions {
+export interface TestBalancerOptions extends BalancerClaims {
   /** Default: the global `describe` and `it`. */
   readonly runner?: Runner;
   /** What the cases are called by. Default `balancer`. */
   readonly name?: string;
-  /** It claims to give all nodes of one weight about equal shares and to starve none. Default false. */
-  readonly spread?: boolean;
-  /** It claims to give each node a share by its weight. Default false. */
-  readonly weighted?: boolean;
-  /** It claims to send equal keys to one node, and to move few when nodes come and go. Default false. */
-  readonly keyed?: boolean;
-  /**
-   * It claims to look at load or latency: then slow nodes must get fewer calls, and so must one that fails at once, which always
-   * looks idle and fast. Default false.
-   */
-  readonly loadAware?: boolean;
-  /** With `keyed`: the fraction of the keys of other nodes that may move when one comes, goes or gains weight. Default 0. */
-  readonly disruption?: number;
   /** Seed of the chance that `make` is given; printed where a case fails by it. Default: another in each run. */
   readonly seed?: number;
 }
@@ -259,134 +248,10 @@ export function testBalancer(
       equal(bedOf(create(), barred()).ask().why.leftOut.length, barred().length);
     });
 
-    if (options.spread) {
-      it('the nodes have equal shares, and none starves', () => {
-        const bed = bedOf(create(), nodes(10));
-        expectShares(bed.count(20_000), even(10), options.keyed, `seed ${seed}`);
-      });
-
-      it('the shares stay equal when each call finds a new set', () => {
-        const bed = bedOf(create(), nodes(10));
-        const counts = bed.count(20_000, () => bed.next(bed.nodes().map((n) => updateNode(n, {}))));
-        expectShares(counts, even(10), options.keyed, `seed ${seed}`);
-      });
-
-      it('nodes that restart one after the other leave nobody favoured among the rest', () => {
-        const all = nodes(5);
-        const bed = bedOf(create(), all);
-        let step = 0;
-        const counts = bed.count(20_000, () => {
-          const down = Math.floor(step++ / 3) % 5;
-          if (step % 3 === 1) bed.next(all.filter((_, i) => i !== down));
-        });
-        assertAbout(counts, even(5), options.keyed ? [0.4, 1.9] : [0.8, 1.25], `seed ${seed}`);
-      });
-    }
-
-    if (options.weighted) {
-      it('each node has the share of its weight, and weight 0 has none', () => {
-        const weights = [1, 2, 3, 4, 0, 0.5, 10];
-        const bed = bedOf(
-          create(),
-          weights.map((weight, i) => node(`n${i}`, { weight })),
-        );
-        const shares = new Map(weights.flatMap((weight, i) => (weight ? [[`n${i}`, weight] as const] : [])));
-        const counts = bed.count(20_000);
-        equal(counts.get('n4'), undefined);
-        expectShares(counts, shares, options.keyed, `seed ${seed}`);
-      });
-
-      it('the shares stay those of the weights when each call finds a new set, and new weights count at once for new keys', () => {
-        const weights = [1, 2, 4];
-        const bed = bedOf(
-          create(),
-          weights.map((weight, i) => node(`n${i}`, { weight })),
-        );
-        const shares = new Map(weights.map((weight, i) => [`n${i}`, weight]));
-        const renew = () => bed.next(bed.nodes().map((n) => updateNode(n, {})));
-        expectShares(bed.count(10_000, renew), shares, options.keyed, `seed ${seed}`);
-        bed.next(bed.nodes().map((n, i) => updateNode(n, { weight: weights[2 - i]! })));
-        const turned = new Map(weights.map((weight, i) => [`n${2 - i}`, weight]));
-        expectShares(bed.count(10_000, undefined, 10_000), turned, options.keyed, `seed ${seed}, weights turned round`);
-      });
-    }
-
+    inShares(create, options, it, seed);
     underLoad((scheduler) => make(seededRandom(seed), scheduler), options, it, seed);
-
-    if (options.keyed) {
-      const homes = (bed: Bed) => Array.from({ length: 2_000 }, (_, i) => bed.take(keyed(i)).id);
-      const expectFew = (moved: readonly unknown[]) => {
-        const few = 2_000 * (options.disruption ?? 0);
-        ok(moved.length <= few, `${moved.length} of 2,000 keys moved that had no need to, more than ${few}`);
-      };
-
-      it('equal keys go to one node, whatever else is called in between', () => {
-        const bed = bedOf(create(), nodes(8));
-        const before = homes(bed);
-        bed.count(1_000);
-        bed.next(bed.nodes().map((n) => updateNode(n, { load: { cpu: 1 } })));
-        deepStrictEqual(homes(bed), before);
-        deepStrictEqual(
-          homes(bedOf(create(), nodes(8).reverse())),
-          before,
-          'must not depend on the order of the nodes',
-        );
-      });
-
-      it('only the keys of a node that goes move, and they come back with it', () => {
-        const all = nodes(8);
-        const bed = bedOf(create(), all);
-        const before = homes(bed);
-        bed.next(all.filter(({ id }) => id !== 'n3'));
-        expectFew(homes(bed).filter((home, i) => home !== before[i] && before[i] !== 'n3'));
-        bed.next(all.map((n) => (n.id === 'n3' ? updateNode(n, { availability: 'unavailable' }) : n)));
-        expectFew(homes(bed).filter((home, i) => home !== before[i] && before[i] !== 'n3'));
-        bed.next(all);
-        deepStrictEqual(homes(bed), before);
-      });
-
-      it('a node that comes takes keys from all and moves no others', () => {
-        const bed = bedOf(create(), nodes(8));
-        const before = homes(bed);
-        bed.next(nodes(9));
-        const moved = homes(bed).filter((home, i) => home !== before[i]);
-        const there = moved.filter((home) => home === 'n8').length;
-        expectFew(moved.filter((home) => home !== 'n8'));
-        ok(there > 0 && there < 2_000 / 4, `${there} of 2,000 keys moved to one of nine nodes`);
-      });
-
-      if (options.weighted) {
-        it('when a node gains weight, keys move to it and few others move', () => {
-          const bed = bedOf(create(), nodes(8));
-          const before = homes(bed);
-          bed.next(bed.nodes().map((n) => (n.id === 'n3' ? updateNode(n, { weight: 2 }) : n)));
-          const moved = homes(bed).filter((home, i) => home !== before[i]);
-          ok(moved.includes('n3'), 'no key moved to it');
-          expectFew(moved.filter((home) => home !== 'n3'));
-        });
-      }
-
-      it('a call without a key finds a node too', () => {
-        const bed = bedOf(create(), nodes(3));
-        for (let i = 0; i < 20; i++) ok(bed.take({}).id);
-      });
-    }
+    if (options.keyed) byKey(create, options, it);
   });
-}
-
-function even(count: number): Map<string, number> {
-  return new Map(Array.from({ length: count }, (_, i) => [`n${i}`, 1]));
-}
-
-function expectShares(
-  counts: ReadonlyMap<string, number>,
-  shares: ReadonlyMap<string, number>,
-  byKey: boolean | undefined,
-  what: string,
-): void {
-  // Places on a ring are drawn once, by the ids, so its shares are off by more than the chance of single picks.
-  if (byKey) assertAbout(counts, shares, [0.5, 1.7], what);
-  else assertShares(counts, shares, what);
 }
 
 function expectNobody(pick: Pick | NoPick, code: NoPick['code'], pending: boolean): void {

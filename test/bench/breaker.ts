@@ -42,7 +42,7 @@ function gateOf(options: CircuitBreakerOptions): NodeGate {
   const nothing = () => undefined;
   const running = circuitBreaker({ jitter: 0, ...options }).start({
     ...{ scheduler, random: () => 0.5, clock: () => performance.now(), events: { observed: false, next: nothing } },
-    ...{ nodes: () => NodeSet.empty, eject: nothing, readmit: nothing },
+    ...{ by: 'circuitBreaker', nodes: () => NodeSet.empty, eject: nothing, readmit: nothing },
   });
   return running.nodeGate!;
 }

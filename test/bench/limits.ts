@@ -16,7 +16,7 @@ import { median, type Row } from './measure.js';
 const inFlight = 64;
 const ports: PolicyPorts = {
   ...{ scheduler: asyncScheduler, random: Math.random, clock: () => performance.now(), events: noEvents },
-  ...{ nodes: () => NodeSet.empty, eject: () => undefined, readmit: () => undefined },
+  ...{ by: 'limiter', nodes: () => NodeSet.empty, eject: () => undefined, readmit: () => undefined },
 };
 const nodes = Array.from({ length: 64 }, (_, i) => createNode({ id: `node-${i}`, address: `10.0.0.${i}:50051` }));
 const tenants = Array.from({ length: 256 }, (_, i) => ({ metadata: { 'x-tenant-id': `tenant-${i}` } }));

@@ -28,6 +28,7 @@ function gateOf(options: CircuitBreakerOptions) {
   const ejected = new Map<string, Ejection>();
   const events: CallEvent[] = [];
   const ports: PolicyPorts = {
+    by: 'circuitBreaker',
     scheduler,
     random: () => 0.5,
     clock: () => scheduler.now(),

@@ -56,7 +56,14 @@ export interface Started {
 export function startPolicy(policy: Policy): Started {
   const scheduler = new VirtualTimeScheduler();
   const ports: PolicyPorts = {
-    ...{ scheduler, random: () => 0.5, clock: () => scheduler.now(), events: noEvents, nodes: () => NodeSet.empty },
+    ...{
+      by: policy.name,
+      scheduler,
+      random: () => 0.5,
+      clock: () => scheduler.now(),
+      events: noEvents,
+      nodes: () => NodeSet.empty,
+    },
     eject: () => undefined,
     readmit: () => undefined,
   };

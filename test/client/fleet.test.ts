@@ -168,12 +168,15 @@ describe('balancing', () => {
     const greeter = fleetOf({ balancer: leastLoaded() });
     await allReady(2);
     servers[0]!.faults({ hang: true });
-    const hung = greeter.sayHello({ name: 'x' }, { deadlineMs: 60_000 }).subscribe({ error: () => undefined });
-    const other = greeter.sayHello({ name: 'x' }, { deadlineMs: 60_000 }).subscribe({ error: () => undefined });
-    await until('one call hangs', () => servers[0]!.active === 1);
+    let answered = 0;
+    const two = [1, 2].map(() =>
+      greeter
+        .sayHello({ name: 'x' }, { deadlineMs: 60_000 })
+        .subscribe({ complete: () => answered++, error: () => undefined }),
+    );
+    await until('one call hangs and the other is over', () => servers[0]!.active === 1 && answered === 1);
     for (let i = 0; i < 10; i++) expect((await firstValueFrom(greeter.sayHello({ name: 'x' }))).node).toBe('b');
-    hung.unsubscribe();
-    other.unsubscribe();
+    for (const call of two) call.unsubscribe();
   });
 });
 

@@ -1,8 +1,19 @@
 /** What a client lets its users see: events, decisions, figures. */
 
-import { filter, firstValueFrom, lastValueFrom, NEVER, of, take, throwError, toArray } from 'rxjs';
+import {
+  filter,
+  firstValueFrom,
+  lastValueFrom,
+  NEVER,
+  of,
+  take,
+  throwError,
+  toArray,
+  VirtualTimeScheduler,
+} from 'rxjs';
 import { TestScheduler } from 'rxjs/testing';
 import {
+  circuitBreaker,
   createClient,
   createFleet,
   createPool,
@@ -265,5 +276,23 @@ describe('use', () => {
   it('refuses what is no layer, by its place', () => {
     expect(() => poolOf(['a'], { use: [{} as never] })).toThrow(/use\[0\]/);
     expect(() => poolOf(['a'], { use: [(next) => next, null as never] })).toThrow(/use\[1\]/);
+  });
+
+  it('tells policies of one name apart, so that no breaker lets in whom another one holds out', async () => {
+    const scheduler = new VirtualTimeScheduler(undefined, 500);
+    const [short, long] = [{ cooldownMs: 100 }, { cooldownMs: 1_000_000 }].map((options) =>
+      circuitBreaker({ consecutiveFailures: 1, jitter: 0, ...options }),
+    );
+    const pool = poolOf(['a', 'b'], { scheduler, use: [short!, long!] });
+    const told: string[] = [];
+    pool.events$.subscribe((event) => {
+      if (event.type === 'breakerChanged') told.push(`${event.by} ${event.to}`);
+    });
+    pool.use((name) => (name === 'a' ? throwError(() => down) : of(name)), retried).subscribe();
+    scheduler.flush();
+    expect(told).toEqual(['circuitBreaker open', 'circuitBreaker 2 open', 'circuitBreaker halfOpen']);
+    expect(pool.nodes$.value.get('a')!.ejections).toMatchObject([{ by: 'circuitBreaker 2' }]);
+    expect(Object.keys(pool.snapshot().policies)).toEqual(['circuitBreaker', 'circuitBreaker 2']);
+    await pool.close({ drainMs: 0 });
   });
 });

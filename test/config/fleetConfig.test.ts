@@ -35,11 +35,7 @@ describe('a configuration that makes no sense', () => {
       etcd({}, { datacenter: 'a' }),
       /datacenter is not known: it is a setting of consul/,
     ],
-    [
-      'a strategy that is none',
-      etcd({ load_balance: 'best' }),
-      /discovery\.load_balance must be one of round_robin, /,
-    ],
+    ['a strategy that is none', etcd({ load_balance: 'best' }), /discovery\.load_balance must be one of round_robin, /],
     ['a time that is none', etcd({ refresh_interval: 'soon' }), /discovery\.refresh_interval must be a time .*"soon"/],
     ['a time of nothing', etcd({}, { ttl: 0 }), /discovery\.backend_config\.ttl must be a time above 0.*not 0/],
     [

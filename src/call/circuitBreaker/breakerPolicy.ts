@@ -23,8 +23,6 @@ export interface BreakerPolicyOptions {
   readonly countsAsFailure?: ((outcome: Outcome) => boolean) | undefined;
 }
 
-const name = 'circuitBreaker';
-
 export function breakerPolicy({
   rules,
   perMethod = false,
@@ -34,7 +32,7 @@ export function breakerPolicy({
   const running = new Set<Breakers>();
   const changed$ = new Subject<void>();
   return {
-    name,
+    name: 'circuitBreaker',
     states$: defer(() =>
       changed$.pipe(
         startWith(undefined),
@@ -42,7 +40,7 @@ export function breakerPolicy({
       ),
     ),
     start(ports) {
-      const breakers = new Breakers(name, judgement, ports, {
+      const breakers = new Breakers(judgement, ports, {
         changed: () => changed$.next(),
         ended() {
           running.delete(breakers);

@@ -12,8 +12,7 @@ import type { BreakerFigures } from './breakerFigures.js';
 import type { BreakerRules } from './breakerOptions.js';
 
 /** What a breaker needs of the client around it. */
-export interface SeatPorts extends Pick<PolicyPorts, 'clock' | 'random' | 'events' | 'eject' | 'readmit'> {
-  readonly name: string;
+export interface SeatPorts extends Pick<PolicyPorts, 'by' | 'clock' | 'random' | 'events' | 'eject' | 'readmit'> {
   readonly rules: BreakerRules;
   /** Each method has a breaker of its own, so that none speaks for the whole node. */
   readonly perMethod: boolean;
@@ -133,7 +132,7 @@ export class BreakerSeat implements BreakerWatcher {
     this.arm(now);
     if (ports.events.observed) {
       const { retryAt } = this;
-      ports.events.next({ type: 'breakerChanged', at, node, method, from, to, reason, retryAt });
+      ports.events.next({ type: 'breakerChanged', at, by: ports.by, node, method, from, to, reason, retryAt });
     }
     if (!ports.perMethod) this.takeOutOrIn();
     ports.changed();
@@ -158,7 +157,7 @@ export class BreakerSeat implements BreakerWatcher {
 
   /** In a panic the nodes that were taken out are shown as if they were not, since a bad node is better than none. */
   private isOverruled({ ejections }: Node): boolean {
-    return this.isOut && ejections.some(({ by }) => by === this.ports.name);
+    return this.isOut && ejections.some(({ by }) => by === this.ports.by);
   }
 
   /** As it stands now: a listener may have brought it further already. */
@@ -166,10 +165,10 @@ export class BreakerSeat implements BreakerWatcher {
     const { node, ports, reason, retryAt: until } = this;
     if (this.breaker.state === 'open') {
       this.isOut = true;
-      ports.eject(node, { by: ports.name, obstacle: 'circuitOpen', reason, until });
+      ports.eject(node, { by: ports.by, obstacle: 'circuitOpen', reason, until });
     } else if (this.isOut) {
       this.isOut = false;
-      ports.readmit(node, ports.name);
+      ports.readmit(node, ports.by);
     }
   }
 

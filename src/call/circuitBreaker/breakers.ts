@@ -39,16 +39,15 @@ export class Breakers implements RunningPolicy, NodeGate {
   private static readonly most = 1_000;
 
   constructor(
-    name: string,
     { rules, perMethod, countsAsFailure }: Judgement,
-    { scheduler, clock, random, events, eject, readmit }: PolicyPorts,
+    { by, scheduler, clock, random, events, eject, readmit }: PolicyPorts,
     watcher: BreakersWatcher,
   ) {
     this.perMethod = perMethod;
     this.watcher = watcher;
     const placeFreed = () => this.admitWaiting();
     this.ports = {
-      ...{ name, rules, perMethod, countsAsFailure, clock, random, events, eject, readmit, placeFreed },
+      ...{ by, rules, perMethod, countsAsFailure, clock, random, events, eject, readmit, placeFreed },
       wheel: this.wheelUntilTheEnd(deadlineWheel(scheduler, clock)),
       now: () => scheduler.now(),
       changed: () => {

@@ -55,7 +55,7 @@ export class CallPlaces implements Gate, RunningPolicy {
   constructor(rules: PlaceRules, ports: PolicyPorts) {
     const { scheduler, clock } = ports;
     this.rules = rules;
-    this.meter = new LimitMeter(rules.name, ports);
+    this.meter = new LimitMeter(ports);
     const { meter, waiters } = this;
     const { queueSize: size, maxWaitMs, algorithm, maxKeys } = rules;
     const room = {

@@ -53,7 +53,7 @@ export class NodePlaces implements NodeGate, RunningPolicy {
     const { scheduler, clock } = ports;
     this.rules = rules;
     this.ports = ports;
-    this.meter = new LimitMeter(rules.name, ports);
+    this.meter = new LimitMeter(ports);
     const { meter, waiters } = this;
     const { queueSize: size, maxWaitMs } = rules;
     const wheel = deadlineWheel(scheduler);

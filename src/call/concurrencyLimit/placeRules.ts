@@ -5,7 +5,6 @@ import type { CallInfo } from '../call.js';
 import type { LimitAlgorithm } from '../limit.js';
 
 export interface PlaceRules {
-  readonly name: string;
   /** How many places there are where nothing is learned; `Infinity` where it is asked of each node. */
   readonly max: number;
   readonly maxOf: ((node: Node) => number | undefined) | undefined;

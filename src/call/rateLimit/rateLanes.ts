@@ -38,7 +38,7 @@ export class RateLanes {
 
   constructor(rules: RateRules, ports: PolicyPorts, letIn: LanePorts['letIn']) {
     const { scheduler, clock } = ports;
-    const meter = new LimitMeter(rules.name, ports);
+    const meter = new LimitMeter(ports);
     const { waiters } = this;
     const wheel = deadlineWheel(scheduler);
     const lanePorts: LanePorts = { rules, meter, wheel, now: () => scheduler.now(), clock, waiters, letIn };

@@ -8,7 +8,6 @@ import type { GateEnd } from '../policy.js';
 export type CostBy = 'calls' | 'bytes' | 'tokens' | (string & {}) | ((call: CallInfo) => number);
 
 export interface RateRules {
-  readonly name: string;
   readonly perSecond: number;
   readonly burst: number;
   readonly maxWaitMs: number;

@@ -7,24 +7,17 @@ import type { Node } from '../../core/node.js';
 import { assertAbout } from '../assertShares.js';
 import type { Runner } from '../runner.js';
 import { seededRandom } from '../seededRandom.js';
+import type { BalancerClaims } from './balancerClaims.js';
 import { node, nodes } from './nodes.js';
 import { countsOf, traffic, type Answer, type Made } from './traffic.js';
 
 /** Milliseconds of an answer that it takes to fail at once. */
 const atOnce = 0.001;
 
-/** What a balancer claims; see `TestBalancerOptions`. */
-interface Claims {
-  readonly spread?: boolean;
-  readonly weighted?: boolean;
-  readonly keyed?: boolean;
-  readonly loadAware?: boolean;
-}
-
 /** @param make a new balancer that lives in the time of this scheduler. */
 export function underLoad(
   make: (scheduler: SchedulerLike) => Balancer,
-  { spread, weighted, keyed, loadAware }: Claims,
+  { spread, weighted, keyed, loadAware }: BalancerClaims,
   it: Runner['it'],
   seed: number,
 ): void {
