@@ -22,6 +22,7 @@ const heavy: Readonly<Record<string, readonly string[]>> = {
   ws: ['discovery/broker/brokerSocket.ts'],
   'dns-packet': ['discovery/dns/message.ts'],
   'prom-client': ['metrics/prometheus/registry.ts'],
+  '@opentelemetry/api': ['metrics/otel/otelApi.ts'],
   commander: ['cli/main.ts'],
 };
 
@@ -70,6 +71,7 @@ const subscribers: Readonly<Record<string, readonly string[]>> = {
     'discovery/mdns/group.ts',
     'lumen/balancerStats.ts',
     'lumen/createLumenClient.ts',
+    'metrics/otel/openTelemetry.ts',
     'metrics/prometheus/prometheusMetrics.ts',
     'metrics/prometheus/pusher.ts',
     'nodes/nodeDirectory.ts',
@@ -137,6 +139,24 @@ const provenBy: Readonly<Record<string, readonly string[]>> = {
   'test/health/ejectionTerms.test.ts': ['health/requireDuration.ts'],
   'test/lumen/createLumenClient.test.ts': ['lumen/inference.ts'],
   'test/lumen/faults.test.ts': ['lumen/answerError.ts'],
+  'test/metrics/prometheus/calls.test.ts': [
+    'metrics/callRecorder.ts',
+    'metrics/counts.ts',
+    'metrics/isFailover.ts',
+    'metrics/methodTable.ts',
+    'metrics/metric.ts',
+    'metrics/nodeAttributes.ts',
+    'metrics/recorder.ts',
+    'metrics/statusOf.ts',
+  ],
+  'test/metrics/prometheus/fleetEvents.test.ts': [
+    'metrics/connectionRecorder.ts',
+    'metrics/ejectionRecorder.ts',
+    'metrics/fleetRecorder.ts',
+    'metrics/followNodes.ts',
+    'metrics/snakeCase.ts',
+  ],
+  'test/metrics/prometheus/names.test.ts': ['metrics/grpcMetrics.ts'],
   'test/registration/conformance.test.ts': ['testing/testRegistration.ts'],
   'test/testing/greeter.test.ts': ['testing/grpcServer.ts', 'testing/serverCall.ts'],
   'test/transport/grpc.test.ts': [
@@ -159,6 +179,8 @@ const provenBy: Readonly<Record<string, readonly string[]>> = {
 const namedOtherwise: Readonly<Record<string, string>> = {
   // The door bears the name of its protocol, as all of its kind do; DNS-SD calls what it does to advertise.
   'registration/mdns.ts': 'advertise',
+  // The project writes its name out.
+  'metrics/otel.ts': 'openTelemetry',
 };
 
 /** Promises below the surface: only where the language asks for one. */

@@ -2,6 +2,7 @@ import { map, startWith } from 'rxjs';
 import { perAttempt } from '../../src/call/middleware.js';
 import type { Policy } from '../../src/call/policy.js';
 import { FleetError } from '../../src/core/fleetError.js';
+import type { Continuation } from '../../src/call/resume.js';
 import type { Node } from '../../src/core/node.js';
 import { NodeSet } from '../../src/core/nodeSet.js';
 import { marble, type MarbleHelpers } from '../../src/testing/marble.js';
@@ -168,6 +169,27 @@ describe('attemptRun', () => {
     expect(client.events[4]).toMatchObject({ code: 'OK', latencyMs: 2, firstMessageMs: 1, messages: 1 });
   });
 
+  marble('who asks an attempt for its answers is told of each, and others of that attempt, too', (m) => {
+    const told: string[] = [];
+    const down = new FleetError('UNAVAILABLE', 'down');
+    const client = drawnClient(
+      m,
+      { x: m.cold('a#', { a: 'a' }, down), y: m.cold('-bc|') },
+      {
+        listener(event) {
+          if (event.type !== 'attemptStarted') return;
+          const tell = (who: string) => () => told.push(`${who} ${event.node.id} ${m.scheduler.now()}`);
+          if (event.node.id === 'x') event.onAnswer(tell('one'));
+          event.onAnswer(tell('two'));
+        },
+      },
+    );
+    const resumed = { continuation: () => plainResume() };
+    m.expectObservable(client.call(resumed)).toBe('a-bc|');
+    m.flush();
+    expect(told).toEqual(['one x 0', 'two x 0', 'two y 2', 'two y 3']);
+  });
+
   marble('a gate hears of the first answer of a stream, long before its end', (m) => {
     const heard: string[] = [];
     const listening: Policy = {
@@ -196,3 +218,8 @@ describe('attemptRun', () => {
     ]);
   });
 });
+
+/** Goes on at the next node, whatever was said. */
+function plainResume(): Continuation<string> {
+  return { continuity: 'none', stall: false, resumed: false, take: (answer) => answer, resume: () => true };
+}

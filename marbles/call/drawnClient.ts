@@ -34,6 +34,8 @@ export interface DrawnClientOptions {
   readonly policies?: readonly Policy[];
   /** The node is no longer there when its connection is asked for. */
   readonly gone?: boolean;
+  /** Told of each event as it happens. */
+  readonly listener?: (event: CallEvent) => void;
   /** Waits before a retry are not spread. Default 0.5. */
   readonly random?: () => number;
 }
@@ -52,7 +54,7 @@ export function drawnClient(
   answers: Record<string, Answers>,
   { sets, balancer = roundRobin(), budget, use = [], perAttempt = [], policies = [], ...rest }: DrawnClientOptions = {},
 ) {
-  const { gone = false, random = () => 0.5 } = rest;
+  const { gone = false, listener, random = () => 0.5 } = rest;
   const { scheduler } = m;
   const ended: string[] = [];
   const events: CallEvent[] = [];
@@ -80,7 +82,13 @@ export function drawnClient(
     if (before) changed$.next(known.with(updateNode(before, change)));
   };
   const now = () => scheduler.now();
-  const sink = { observed: true, next: (event: CallEvent) => void events.push(event) };
+  const sink = {
+    observed: true,
+    next(event: CallEvent) {
+      events.push(event);
+      listener?.(event);
+    },
+  };
   for (const policy of policies) {
     running.push(
       policy.start({

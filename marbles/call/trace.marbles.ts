@@ -1,5 +1,6 @@
 import { trace, traceIdOf } from '../../src/call/trace.js';
 import { formatTraceparent, newSpanId, newTraceId, parseTraceparent, uuidOf } from '../../src/call/traceparent.js';
+import type { Policy } from '../../src/call/policy.js';
 import { FleetError } from '../../src/core/fleetError.js';
 import type { Metadata } from '../../src/core/metadata.js';
 import { marble } from '../../src/testing/marble.js';
@@ -64,6 +65,46 @@ describe('trace', () => {
     // One id, in the two forms in which the logs of the nodes show it.
     expect(text(first, 'x-trace-id')!.replaceAll('-', '')).toBe(traceIdOf({ metadata: first })!);
     expect(text(first, 'x-trace-id')).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+  });
+
+  marble('who listens and says whose child an attempt is has the word; logs and ids follow that trace', (m) => {
+    const spans = ['1111111111111111', '2222222222222222'].map((id) => incoming.replace('00f067aa0ba902b7', id));
+    const answers = { x: m.cold('#', {}, down), y: m.cold('a|') };
+    const logged: (string | undefined)[] = [];
+    const spy: Policy = {
+      name: 'spy',
+      start: () => ({ end: (call) => logged.push(traceIdOf(call)), close: () => undefined }),
+    };
+    const client = drawnClient(m, answers, {
+      policies: [trace({ ids: ['x-trace-id'] }), spy],
+      listener(event) {
+        if (event.type === 'attemptStarted') event.addHeader('traceparent', spans[event.attempt - 1]!);
+      },
+    });
+    const metadata = { traceparent: incoming.replace('4bf92f', 'abcdef') };
+    m.expectObservable(client.call({ ...steady, metadata })).toBe('--a|');
+    m.flush();
+    expect(client.contexts.map(({ metadata }) => text(metadata, 'traceparent'))).toEqual(spans);
+    const ids = client.contexts.map(({ metadata }) => text(metadata, 'x-trace-id'));
+    expect(ids).toEqual(Array(2).fill('4bf92f35-77b3-4da6-a3ce-929d0e0e4736'));
+    expect(logged).toEqual(['4bf92f3577b34da6a3ce929d0e0e4736']);
+  });
+
+  marble('what a listener says that is no traceparent is as if nothing was said', (m) => {
+    const client = drawnClient(
+      m,
+      { x: m.cold('a|') },
+      {
+        policies: [trace()],
+        listener(event) {
+          if (event.type === 'attemptStarted') event.addHeader('traceparent', 'nonsense');
+        },
+      },
+    );
+    m.expectObservable(client.call({ metadata: { traceparent: incoming } })).toBe('a|');
+    m.flush();
+    const sent = parseTraceparent(text(client.contexts[0]!.metadata, 'traceparent')!);
+    expect(sent!.traceId).toBe('4bf92f3577b34da6a3ce929d0e0e4736');
   });
 
   marble('a part of the traces is recorded where that is enough', (m) => {

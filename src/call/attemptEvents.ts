@@ -16,6 +16,7 @@ interface Teller {
   readonly number: number;
   readonly reason: AttemptReason;
   metadata: Metadata | undefined;
+  answered: (() => void) | undefined;
 }
 
 interface Ports {
@@ -51,7 +52,16 @@ function started({ events, now }: Ports, attempt: Teller, node: Node, waitedSinc
     reason,
     waitedMs: waitedSince === 0 ? 0 : at - waitedSince,
     addHeader: (name, value) => (attempt.metadata = { ...attempt.metadata, [name]: value }),
+    onAnswer: (told) => (attempt.answered = both(attempt.answered, told)),
   });
+}
+
+function both(first: (() => void) | undefined, second: () => void): () => void {
+  if (first === undefined) return second;
+  return () => {
+    first();
+    second();
+  };
 }
 
 function ended(

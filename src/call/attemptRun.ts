@@ -42,6 +42,8 @@ export class AttemptRun<C, R> implements AnswerSink<R>, AttemptContext, Entrant,
   /** The node that was picked; undefined before. */
   node: Node = undefined as never;
   metadata: Metadata | undefined;
+  /** Told of each answer, where somebody has asked for that. */
+  answered: (() => void) | undefined = undefined;
   private readonly ports: PipelinePorts<C>;
   private readonly owner: AttemptOwner<C, R>;
   private waiting: Unsubscribable | undefined = undefined;
@@ -99,6 +101,7 @@ export class AttemptRun<C, R> implements AnswerSink<R>, AttemptContext, Entrant,
   next(value: R): void {
     if (this.over) return;
     this.messages++;
+    if (this.answered !== undefined) this.answered();
     if (this.firstMessageMs === undefined) {
       const { call } = this;
       const at = this.ports.clock();

@@ -60,6 +60,11 @@ export interface CallOptions {
   readonly maxResponseBytes?: number;
   /** What it costs, for limiters that count by it: `{ bytes: 4_096, tokens: 512 }`. Default: what the client knows by itself. */
   readonly cost?: Readonly<Record<string, number>>;
+  /**
+   * What it is a part of, for those who look on: calls of the same object belong together, as those of one inference do.
+   * Nothing else depends on it.
+   */
+  readonly partOf?: object;
 }
 
 /** What is known of a call by everybody who looks on. */

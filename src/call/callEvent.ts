@@ -64,8 +64,10 @@ export interface AttemptStarted extends OfAttempt {
   readonly reason: AttemptReason;
   /** How long it waited for a node to be there, in milliseconds; 0 when it did not. */
   readonly waitedMs: number;
-  /** Adds a header to this attempt: for the context of a trace. The one thing that a listener can do. */
+  /** Adds a header to this attempt: for the context of a trace. All that a listener can change. */
   addHeader(name: string, value: MetadataValue): void;
+  /** Asks to be told of each answer of this attempt as it comes; `told` must not throw. Attempts that nobody asks this of tell none. */
+  onAnswer(told: () => void): void;
 }
 
 /** An attempt is over. */

@@ -2,13 +2,14 @@
  * Carries the context of a trace from whoever calls us to whomever we call.
  *
  * With it the logs of all nodes that one request went through can be found by one id, with no tracing system at all. It makes no
- * spans: with OpenTelemetry take `openTelemetry()` of `rxfleet/metrics/otel`, which sends the context itself.
+ * spans: with OpenTelemetry take `openTelemetry()` of `rxfleet/metrics/otel`, which sends the context itself. Where both are
+ * there, `openTelemetry()` says whose child each attempt is, and this tells its trace to the logs and in the other headers.
  */
 
 import { metadataText, type Metadata } from '../core/metadata.js';
 import { requireOption } from '../core/requireOption.js';
 import type { CallInfo } from './call.js';
-import type { Policy } from './policy.js';
+import type { BeginningAttempt, Policy } from './policy.js';
 import { formatTraceparent, newSpanId, newTraceId, parseTraceparent, uuidOf, type TraceParent } from './traceparent.js';
 
 export interface TraceOptions {
@@ -54,21 +55,28 @@ export function trace(options: TraceOptions = {}): Policy {
       begin(attempt) {
         const { call } = attempt;
         const given = call.metadata;
-        // Somebody who listens, such as OpenTelemetry, has said whose child this attempt is.
-        if (attempt.metadata !== given && attempt.metadata?.traceparent !== given?.traceparent) return;
-        const known = (given && metadataText(given, 'traceparent')) ?? current?.();
+        const told = toldBy(attempt);
+        const known = told ?? (given && metadataText(given, 'traceparent')) ?? current?.();
         let parent = known === undefined ? undefined : parseTraceparent(known);
         if (parent === undefined) {
           const sampled = sampleRatio === 1 || random() < sampleRatio;
           parent = { traceId: newTraceId(random), spanId: newSpanId(random), sampled };
         }
         if (attempt.number === 1) call.metadata = { ...given, ...started(parent, given, ids, random) };
-        const traceparent = formatTraceparent({ ...parent, spanId: newSpanId(random) });
+        const traceparent = told ?? formatTraceparent({ ...parent, spanId: newSpanId(random) });
         attempt.metadata = { ...call.metadata, ...attempt.metadata, traceparent };
       },
       close: () => undefined,
     }),
   };
+}
+
+/** What somebody who listens, such as OpenTelemetry, has said of whose child the attempt is: then it is so. */
+function toldBy({ metadata, call }: BeginningAttempt): string | undefined {
+  if (metadata === undefined || metadata === call.metadata) return undefined;
+  const told = metadataText(metadata, 'traceparent');
+  if (told === undefined || told === call.metadata?.traceparent) return undefined;
+  return parseTraceparent(told) && told;
 }
 
 /** What the call bears from now on. */

@@ -1,18 +1,22 @@
 /** The Lumen client: everything a user holds to infer over whatever nodes the network has. */
 
-import { catchError, EMPTY, endWith, ignoreElements, map, Subject, takeUntil } from 'rxjs';
+import { catchError, EMPTY, endWith, ignoreElements, map, merge, Subject, takeUntil } from 'rxjs';
 import type { BehaviorSubject, Observable, OperatorFunction } from 'rxjs';
 import type { CloseOptions } from '../client/engineOptions.js';
 import type { ReadyOptions } from '../client/ready.js';
 import { createFleet, type Fleet } from '../client/fleet.js';
+import type { FleetEvent } from '../client/fleetEvent.js';
+import type { FleetSnapshot } from '../client/fleetSnapshot.js';
 import type { Capability } from '../core/capability.js';
 import type { Node } from '../core/node.js';
 import type { NodeChanges, NodeSet } from '../core/nodeSet.js';
 import type { NodeOutcome } from '../core/nodeOutcome.js';
+import { stopwatchOf } from '../core/stopwatch.js';
 import { finalResult, type InferPart, type InferResult } from './assembleParts.js';
 import { balancerStats, type BalancerStats } from './balancerStats.js';
 import { checkInferOptions, inference } from './inference.js';
 import type { InferOptions, InferResumeOptions, Shape } from './inference.js';
+import type { InferenceEvent } from './inferenceEvent.js';
 import { createInferMeter, type InferMetrics } from './inferMeter.js';
 import { resolveLumenOptions, type LumenClientOptions } from './lumenClientOptions.js';
 import type { InferRequest } from './inferRequest.js';
@@ -21,6 +25,7 @@ import type { Classification, Embedding, Faces, OcrText } from './typedResult.js
 import { runAll, type BatchItem, type BatchSource } from './runAll.js';
 import { askNode, supervise } from './supervise.js';
 import { textParts, type TextPart } from './textParts.js';
+import { watchedInference } from './watchedInference.js';
 
 /** Options of a typed call: those of an inference, and what its request may say besides the payload. */
 export interface TaskOptions extends InferOptions, Pick<InferRequest, 'model' | 'service' | 'meta' | 'correlationId'> {
@@ -76,6 +81,8 @@ export interface LumenClient {
   /** A text that goes on from a prompt, piece by piece. With `resume: continueText()` another node finishes it. */
   generateText(prompt: string, options?: GenerateTextOptions): Observable<TextPart>;
 
+  /** The name under which discovery looks for the nodes. Tells several clients apart. */
+  readonly service: string;
   /** The world now, then each change. */
   readonly nodes$: BehaviorSubject<NodeSet>;
   /** What each new snapshot changed. */
@@ -90,6 +97,10 @@ export interface LumenClient {
   readonly metrics: InferMetrics;
   /** What the balancer does: as it is now, then with each node set and each second. */
   readonly balancerStats$: Observable<BalancerStats>;
+  /** Everything that happens to inferences, and all that happens in the fleet beneath. Costs nothing while nobody listens. */
+  readonly events$: Observable<FleetEvent | InferenceEvent>;
+  /** What the fleet beneath stands at: its calls, nodes and policies. */
+  snapshot(): FleetSnapshot;
   /** Each attempt on a node, as it ends. */
   readonly outcomes$: Observable<NodeOutcome>;
   /** The fleet beneath, for other services of the same nodes. */
@@ -155,9 +166,13 @@ export function createLumenClient(options: LumenClientOptions = {}): LumenClient
   }).subscribe();
 
   const ports = { fleet, defaults, newId, scheduler, denied: (id: string) => again$.next(id) };
+  const events = new Subject<InferenceEvent>();
+  const watching = { events, now: () => scheduler.now(), clock: stopwatchOf(scheduler) };
   const run = <R>(request: InferRequest, own: InferOptions & InferResumeOptions<R>, shape: Shape<R>): Observable<R> => {
     checkInferOptions(own);
-    return inference(ports, request, own, shape).pipe(meter.measure<R>(shape.single) as OperatorFunction<R, R>);
+    return watchedInference(watching, request, shape.single, (partOf) =>
+      inference(ports, request, partOf ? { ...own, partOf } : own, shape),
+    ).pipe(meter.measure<R>(shape.single) as OperatorFunction<R, R>);
   };
   const work = <R>(
     kind: keyof typeof taskNames,
@@ -171,8 +186,11 @@ export function createLumenClient(options: LumenClientOptions = {}): LumenClient
   };
 
   return {
+    service: fleet.service,
     nodes$,
     fleet,
+    events$: merge(fleet.events$, events.pipe(takeUntil(closed$))),
+    snapshot: () => fleet.snapshot(),
     changes$: fleet.changes$,
     outcomes$: fleet.outcomes$,
     metrics$: meter.metrics$.pipe(takeUntil(closed$)),

@@ -34,5 +34,13 @@ export type { TaskAwareOptions } from './taskAware.js';
 export { lumenHealth } from '../health/lumenHealth.js';
 
 // What it tells
+export type {
+  InferAnswer,
+  InferenceAnswered,
+  InferenceEnded,
+  InferenceEvent,
+  InferenceInfo,
+  InferenceStarted,
+} from './inferenceEvent.js';
 export type { InferMetrics } from './inferMeter.js';
 export type { BalancerStats } from './balancerStats.js';

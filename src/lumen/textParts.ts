@@ -20,6 +20,9 @@ export interface TextPart extends TypedResult {
   readonly continuity: Continuity;
   /** Why it stopped, such as `stop` or `length`; on the final part, when the node says. */
   readonly finishReason?: string;
+  /** Tokens that the node read and wrote for this text, on the final part, when it says. */
+  readonly inputTokens?: number;
+  readonly outputTokens?: number;
 }
 
 /**
@@ -37,19 +40,11 @@ export function textParts(): OperatorFunction<InferPart, TextPart> {
       let soFar = '';
       return part$.pipe(
         map((part): TextPart => {
-          const { text, model, node, finishReason } = generatedTextOf(part);
+          const { text, ...rest } = generatedTextOf(part);
           const whole = part.final && soFar !== '' && text.startsWith(soFar);
           const added = whole ? text.slice(soFar.length) : text;
           soFar += added;
-          return {
-            text: added,
-            soFar,
-            final: part.final,
-            continuity: 'exact',
-            model,
-            node,
-            ...(finishReason === undefined ? {} : { finishReason }),
-          };
+          return { text: added, soFar, final: part.final, continuity: 'exact', ...rest };
         }),
       );
     });

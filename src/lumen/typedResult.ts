@@ -53,6 +53,9 @@ export interface GeneratedText extends TypedResult {
   readonly text: string;
   /** Why it stopped, such as `stop` or `length`; on the final part, when the node says. */
   readonly finishReason?: string;
+  /** Tokens that the node read and wrote, on the final part, when it says. */
+  readonly inputTokens?: number;
+  readonly outputTokens?: number;
 }
 
 type Json = Readonly<Record<string, unknown>>;
@@ -146,7 +149,15 @@ export function generatedTextOf(result: InferResult): GeneratedText {
   return read(result, 'text_generation_v1', (json, need) => ({
     text: need.text(json['text'], 'text'),
     ...(isSet(json['finish_reason']) ? { finishReason: need.text(json['finish_reason'], 'finish_reason') } : {}),
+    ...counted('inputTokens', json['input_tokens']),
+    ...counted('outputTokens', json['generated_tokens']),
   }));
+}
+
+/** A count that a node may give along; nothing depends on it, so another thing in its place is passed over. */
+function counted<K extends string>(name: K, value: unknown): Partial<Record<K, number>> {
+  if (!Number.isInteger(value) || (value as number) < 0) return {};
+  return { [name]: value } as Partial<Record<K, number>>;
 }
 
 /**

@@ -15,8 +15,7 @@
 
 export { prometheusMetrics } from './prometheus/prometheusMetrics.js';
 export type { PrometheusMetrics } from './prometheus/prometheusMetrics.js';
-export type { MetricPreset, PrometheusMetricsOptions } from './prometheus/prometheusMetricsOptions.js';
-export type { OptionalLabel } from './prometheus/nodeLabels.js';
+export type { MetricPreset, OptionalLabel, PrometheusMetricsOptions } from './prometheus/prometheusMetricsOptions.js';
 export { Registry } from './prometheus/registry.js';
 export type { AnyRegistry } from './prometheus/registry.js';
 

@@ -17,6 +17,7 @@ import { nodeSetRows } from './nodeSet.js';
 import { pickRows } from './picks.js';
 import { pipelineRows } from './pipeline.js';
 import { registrationRows } from './registrations.js';
+import { telemetryRows } from './telemetry.js';
 
 const { values: flags } = parseArgs({
   options: {
@@ -53,6 +54,7 @@ const others: Readonly<Record<string, (quick: boolean) => Iterable<Row> | Promis
   'node set': nodeSetRows,
   registrations: registrationRows,
   metrics: metricRows,
+  telemetry: telemetryRows,
 };
 
 const wanted = (name: string) => name.includes(flags.only);

@@ -6,7 +6,7 @@ import type { ActiveCall, CallSink, CallStatus, Channel, ConnectivityState } fro
 import { Greeter } from '../../src/gen/demo/greeter_pb.js';
 import { createClient, createFleet, methodOf, staticNodes, type Fleet } from '../../src/index.js';
 import { prometheusMetrics } from '../../src/metrics/prometheus.js';
-import { latencyBuckets } from '../../src/metrics/prometheus/grpcMetrics.js';
+import { latencyBuckets } from '../../src/metrics/grpcMetrics.js';
 import { MetricScope } from '../../src/metrics/prometheus/metricScope.js';
 import { compare, takeTurns, type Contender, type Row } from './measure.js';
 

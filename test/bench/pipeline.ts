@@ -26,13 +26,13 @@ import { median, type Row } from './measure.js';
 /** Calls in flight at once: they are begun together, and then answered together. */
 const inFlight = 64;
 
-interface Wire {
+export interface Wire {
   readonly channel: () => Channel;
   /** Answers everything that was asked. */
   readonly flush: () => void;
 }
 
-function wire(): Wire {
+export function wire(): Wire {
   const asked: CallSink<unknown>[] = [];
   const reply = { message: 'hello' } as HelloReply;
   const ok: CallStatus = { code: 'OK', message: '', sent: true, trailers: {} };

@@ -1,7 +1,8 @@
 import { firstValueFrom, lastValueFrom, map, take, toArray, type Observable } from 'rxjs';
 import { FleetError } from '../../src/core/fleetError.js';
 import { staticNodes } from '../../src/discovery/staticNodes.js';
-import { createLumenClient, type LumenClientOptions } from '../../src/lumen/index.js';
+import type { FleetEvent } from '../../src/index.js';
+import { createLumenClient, type InferenceEvent, type LumenClientOptions } from '../../src/lumen/index.js';
 import { startLumenNode, type LumenNode, type LumenNodeOptions } from '../../src/testing/lumenNode.js';
 
 const ends: (() => Promise<unknown> | void)[] = [];
@@ -165,6 +166,7 @@ describe('inferStream and generateText', () => {
     ) as { text: string };
     expect(parts.map(({ text }) => text).join('')).toBe(whole.text);
     expect(parts.at(-1)).toMatchObject({ final: true, finishReason: 'length', soFar: whole.text, text: '' });
+    expect(parts.at(-1)).toMatchObject({ inputTokens: 3, outputTokens: 20 });
   });
 
   it('gives the one part of a node that does not stream', async () => {
@@ -335,5 +337,35 @@ describe('close', () => {
     await until(() => used().length <= before);
     expect(sockets()).toEqual([]);
     expect(used().length).toBeLessThanOrEqual(before);
+  });
+});
+
+describe('events$', () => {
+  it('tells of an inference as its user sees it, and of the call that it took, which bears it', async () => {
+    const [hub] = await start({ name: 'hub-1' });
+    const lumen = client([hub!]);
+    const events: (FleetEvent | InferenceEvent)[] = [];
+    lumen.events$.subscribe((event) => events.push(event));
+    await lastValueFrom(lumen.generateText('Shall I', { maxTokens: 4 }).pipe(toArray()));
+    const told = events.filter((event) => event.type.startsWith('inference')) as InferenceEvent[];
+    expect(told.map(({ type }) => type)).toEqual([
+      'inferenceStarted',
+      ...Array<string>(5).fill('inferenceAnswered'),
+      'inferenceEnded',
+    ]);
+    expect(told.at(-1)).toMatchObject({ code: 'OK', answers: 5, inference: { meta: { max_tokens: '4' } } });
+    const ends = events.filter((event) => event.type === 'callEnded');
+    expect(ends.map(({ call }) => call.options.partOf)).toEqual([told[0]!.inference]);
+  });
+
+  it('completes with the client, which names itself', async () => {
+    const [hub] = await start({});
+    const lumen = client([hub!], { service: 'my-lumen' });
+    const ended = lastValueFrom(lumen.events$, { defaultValue: undefined });
+    expect(lumen.service).toBe('my-lumen');
+    await firstValueFrom(lumen.infer({ task: 'echo', payload: 'x' }));
+    expect(lumen.snapshot().calls.succeeded).toBe(1);
+    await lumen.close();
+    await ended;
   });
 });

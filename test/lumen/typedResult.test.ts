@@ -71,6 +71,14 @@ describe('typed results', () => {
     expect(generatedTextOf(given)).toEqual({ text: 'a', finishReason: 'stop', model: 'm', node: 'hub' });
   });
 
+  it('reads how many tokens a text cost, where the node says so in whole numbers', () => {
+    const text = (more: object) => generatedTextOf(result({ text: 'a', ...more }, json('text_generation_v1')));
+    expect(text({ input_tokens: 3, generated_tokens: 0 })).toMatchObject({ inputTokens: 3, outputTokens: 0 });
+    for (const generated_tokens of [-1, 1.5, '7', null, {}]) {
+      expect(text({ generated_tokens })).not.toHaveProperty('outputTokens');
+    }
+  });
+
   it.each([
     ['application/json;schema=embedding_v1', ''],
     ['application/json; schema="embedding_v1"', ''],

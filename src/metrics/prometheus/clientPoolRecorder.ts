@@ -8,8 +8,8 @@ import type { AttemptEnded, AttemptStarted } from '../../call/callEvent.js';
 import type { Node } from '../../core/node.js';
 import type { NodeSet } from '../../core/nodeSet.js';
 import type { MetricScope } from './metricScope.js';
-import { MethodTable } from './methodTable.js';
-import type { EventHandlers, Recorder } from './recorder.js';
+import { MethodTable } from '../methodTable.js';
+import type { EventHandlers, Recorder } from '../recorder.js';
 import type { seedMetrics } from './seedMetrics.js';
 import type { Histogram, Scalar } from './series.js';
 

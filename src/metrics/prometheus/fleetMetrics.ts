@@ -1,6 +1,7 @@
 /** What gRPC has no names for: the metrics of rxfleet itself. */
 
-import { latencyBuckets } from './grpcMetrics.js';
+import { latencyBuckets } from '../grpcMetrics.js';
+import type { FleetMetric } from '../fleetRecorder.js';
 import type { MetricSpec } from './family.js';
 
 /** Seconds. Coarser than those of gRPC, since there is a histogram for each node. */
@@ -103,7 +104,7 @@ export function fleetMetrics(latency: readonly number[] = latencyBuckets) {
       help: 'Changes of circuit breakers, by the state that they changed to.',
       labels: [...target, 'state'],
     },
-  } as const satisfies Record<string, MetricSpec>;
+  } as const satisfies Record<FleetMetric, MetricSpec>;
 }
 
 /** With `perNode`. */

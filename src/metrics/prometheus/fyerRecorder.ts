@@ -6,12 +6,12 @@ import type { AttemptEnded, AttemptStarted, BreakerChanged } from '../../call/ca
 import type { Node } from '../../core/node.js';
 import type { NodeSet } from '../../core/nodeSet.js';
 import { RateWindow } from '../../core/rateWindow.js';
-import { Counts } from './counts.js';
+import { Counts } from '../counts.js';
 import { Instances } from './instances.js';
-import { isFailover } from './isFailover.js';
+import { isFailover } from '../isFailover.js';
 import type { MetricScope } from './metricScope.js';
-import { MethodTable } from './methodTable.js';
-import type { EventHandlers, Recorder } from './recorder.js';
+import { MethodTable } from '../methodTable.js';
+import type { EventHandlers, Recorder } from '../recorder.js';
 import type { seedMetrics } from './seedMetrics.js';
 import type { Histogram, Scalar } from './series.js';
 
@@ -65,18 +65,22 @@ export class FyerRecorder implements Recorder {
     this.ports = ports;
     this.instances = new Instances(ports.nodes, (instance) => this.gone(instance));
     this.responses = { duration: scope.metric(specs.responseTime), count: scope.metric(specs.rpcRequests) };
+    const failovers = scope.metric(specs.failovers);
+    const circuitBreaks = scope.metric(specs.circuitBreaks);
+    const retries = scope.metric(specs.retries);
     this.counts = {
-      failovers: new Counts<[service: string, from: string, to: string]>(
-        scope.metric(specs.failovers),
-        (service, from_instance, to_instance) => ({ service, from_instance, to_instance }),
+      failovers: new Counts(
+        (service: string, from_instance: string, to_instance: string) =>
+          failovers.scalar({ service, from_instance, to_instance }),
+        (count) => failovers.remove(count),
       ),
-      circuitBreaks: new Counts<[service: string, instance: string, state: string]>(
-        scope.metric(specs.circuitBreaks),
-        (service, instance, state) => ({ service, instance, state }),
+      circuitBreaks: new Counts(
+        (service: string, instance: string, state: string) => circuitBreaks.scalar({ service, instance, state }),
+        (count) => circuitBreaks.remove(count),
       ),
-      retries: new Counts<[service: string, instance: string, attempt: string]>(
-        scope.metric(specs.retries),
-        (service, instance, attempt) => ({ service, instance, attempt }),
+      retries: new Counts(
+        (service: string, instance: string, attempt: string) => retries.scalar({ service, instance, attempt }),
+        (count) => retries.remove(count),
       ),
     };
     scope.metric(specs.failoverRate).reading((add) => {

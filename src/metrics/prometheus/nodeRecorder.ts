@@ -5,10 +5,10 @@ import type { StatusName } from '../../core/errorCodes.js';
 import { isRoutable } from '../../core/isRoutable.js';
 import type { Node } from '../../core/node.js';
 import type { NodeSet } from '../../core/nodeSet.js';
-import { statusOf } from './callRecorder.js';
+import { statusOf } from '../statusOf.js';
 import { nodeMetrics } from './fleetMetrics.js';
 import type { MetricScope } from './metricScope.js';
-import type { EventHandlers, Recorder } from './recorder.js';
+import type { EventHandlers, Recorder } from '../recorder.js';
 import type { Histogram, Scalar } from './series.js';
 
 interface NodeSeries {

@@ -11,26 +11,28 @@
 import { Subscription } from 'rxjs';
 import type { LiveNodes } from '../../client/engineOptions.js';
 import { NodeSet } from '../../core/nodeSet.js';
-import { sameAddress } from '../../core/address.js';
-import { CallRecorder } from './callRecorder.js';
+import { CallRecorder } from '../callRecorder.js';
+import { ConnectionRecorder } from '../connectionRecorder.js';
+import { EjectionRecorder } from '../ejectionRecorder.js';
+import { FleetRecorder } from '../fleetRecorder.js';
+import { followNodes } from '../followNodes.js';
+import { grpcMetrics } from '../grpcMetrics.js';
+import { metricsOf } from '../metric.js';
+import { NodeAttributes } from '../nodeAttributes.js';
+import { dispatch, type Recorder } from '../recorder.js';
 import { ClientPoolRecorder } from './clientPoolRecorder.js';
-import { ConnectionRecorder } from './connectionRecorder.js';
-import { EjectionRecorder } from './ejectionRecorder.js';
 import { fleetMetrics } from './fleetMetrics.js';
-import { FleetRecorder } from './fleetRecorder.js';
 import { FyerRecorder } from './fyerRecorder.js';
-import { grpcMetrics } from './grpcMetrics.js';
 import { MetricScope } from './metricScope.js';
-import { NodeLabels } from './nodeLabels.js';
 import { NodeRecorder } from './nodeRecorder.js';
 import {
   resolvePrometheusMetricsOptions,
   type PrometheusMetricsOptions,
   type ResolvedPrometheusMetricsOptions,
 } from './prometheusMetricsOptions.js';
-import { dispatch, type Recorder } from './recorder.js';
 import type { AnyRegistry } from './registry.js';
 import { seedMetrics } from './seedMetrics.js';
+import { sharedMetric, spelled } from './sharedMetric.js';
 
 /** See `prometheusMetrics`. */
 export interface PrometheusMetrics {
@@ -105,27 +107,17 @@ export function prometheusMetrics(fleet: LiveNodes, options: PrometheusMetricsOp
     for (const scope of scopes) scope.close();
     end();
   });
-  let set = NodeSet.empty;
+  let nodes = NodeSet.empty;
   try {
-    const recorders = recordersOf(fleet, resolved, () => set, scopes);
-    const follow = (next: NodeSet) => {
-      const before = set;
-      set = next;
-      const { removed, updated } = next.changesSince(before);
-      for (const node of removed) for (const recorder of recorders) recorder.forget?.(node);
-      for (const node of updated) {
-        const old = before.get(node.id);
-        if (!old || old.address === node.address || sameAddress(old.address, node.address)) continue;
-        for (const recorder of recorders) recorder.moved?.(old);
-      }
-    };
+    const recorders = recordersOf(fleet, resolved, () => nodes, scopes);
+    const follow = followNodes(recorders, (set) => (nodes = set));
     // A discovery that can never work is news for those who call; the last nodes stay as they are.
     life.add(fleet.nodes$.subscribe({ next: follow, error: () => undefined }));
     life.add(
       fleet.events$.subscribe({
         next: dispatch(recorders),
         complete: () => {
-          for (const recorder of recorders) recorder.ended?.();
+          for (const recorder of recorders) recorder.ended?.(true);
           end();
         },
       }),
@@ -150,16 +142,17 @@ function recordersOf(
   if (presets.has('grpc')) {
     const scope = new MetricScope(registry, { prefix, labels, always: { grpc_target: target } });
     scopes.push(scope);
-    const specs = grpcMetrics(buckets);
-    const nodeLabels = new NodeLabels(options.optionalLabels);
+    const grpc = metricsOf(grpcMetrics(buckets), (spec) => sharedMetric(scope, spelled(spec)));
+    const ours = metricsOf(fleetMetrics(buckets), (spec) => sharedMetric(scope, spec));
+    const nodeAttributes = new NodeAttributes(options.nodeAttributes);
     const inFlight = Object.fromEntries(
       Object.entries(fleet.snapshot().methods).map(([name, figures]) => [name, figures.inFlight]),
     );
     recorders.push(
-      new CallRecorder(scope, specs, nodeLabels, maxMethods),
-      new ConnectionRecorder(scope, specs, nodeLabels, (id) => nodes().get(id)),
-      new EjectionRecorder(scope, specs, nodeLabels),
-      new FleetRecorder(scope, fleetMetrics(buckets), { nodes, now, inFlight }, maxMethods),
+      new CallRecorder(grpc, nodeAttributes, maxMethods),
+      new ConnectionRecorder(grpc, nodeAttributes, (id) => nodes().get(id)),
+      new EjectionRecorder(grpc, nodeAttributes),
+      new FleetRecorder(ours, { nodes, now, inFlight }, maxMethods),
     );
     if (perNode) recorders.push(new NodeRecorder(scope, nodes));
   }

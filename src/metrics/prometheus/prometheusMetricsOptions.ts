@@ -2,7 +2,7 @@
 
 import { asyncScheduler, type SchedulerLike } from 'rxjs';
 import { requireOption } from '../../core/requireOption.js';
-import { optionalLabels, type OptionalLabel } from './nodeLabels.js';
+import type { NodeAttribute } from '../nodeAttributes.js';
 import { isOpenMetrics, Registry, type AnyRegistry } from './registry.js';
 import type { Labels } from './series.js';
 
@@ -10,6 +10,14 @@ import type { Labels } from './series.js';
  * `grpc`: the names of gRPC, and `rxfleet_…` for what gRPC has none for. `seeds`: the names of clientPool and fyer-rpc.
  */
 export type MetricPreset = 'grpc' | 'seeds';
+
+/** A label that gRPC leaves out unless it is asked for. */
+export type OptionalLabel = 'grpc.lb.locality' | 'grpc.lb.backend_service';
+
+const optionalLabels: Readonly<Record<OptionalLabel, NodeAttribute>> = {
+  'grpc.lb.locality': 'locality',
+  'grpc.lb.backend_service': 'backendService',
+};
 
 /** See `prometheusMetrics`. */
 export interface PrometheusMetricsOptions {
@@ -53,7 +61,7 @@ export interface ResolvedPrometheusMetricsOptions {
   readonly labels: Labels;
   readonly buckets: readonly number[] | undefined;
   readonly perNode: boolean;
-  readonly optionalLabels: readonly OptionalLabel[];
+  readonly nodeAttributes: readonly NodeAttribute[];
   readonly maxMethods: number;
   readonly scheduler: SchedulerLike;
 }
@@ -97,8 +105,10 @@ export function resolvePrometheusMetricsOptions(
     requireOption(rising && buckets.length > 0, 'buckets', 'numbers in rising order, in seconds', buckets);
   }
   for (const label of wanted) {
-    requireOption(optionalLabels.includes(label), 'optionalLabels', `some of ${optionalLabels.join(', ')}`, label);
+    const some = `some of ${Object.keys(optionalLabels).join(', ')}`;
+    requireOption(Object.hasOwn(optionalLabels, label), 'optionalLabels', some, label);
   }
+  const nodeAttributes = wanted.map((label) => optionalLabels[label]);
   const grpc = presets.has('grpc');
   requireOption(
     grpc || !perNode,
@@ -108,5 +118,5 @@ export function resolvePrometheusMetricsOptions(
   );
   requireOption(grpc || wanted.length === 0, 'optionalLabels', 'left out with the seeds alone', wanted);
   requireOption(Number.isInteger(maxMethods) && maxMethods >= 1, 'maxMethods', 'a whole number from 1', maxMethods);
-  return { registry, presets, target, prefix, labels, buckets, perNode, optionalLabels: wanted, maxMethods, scheduler };
+  return { registry, presets, target, prefix, labels, buckets, perNode, nodeAttributes, maxMethods, scheduler };
 }

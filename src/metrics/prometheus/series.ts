@@ -6,6 +6,8 @@
  * asks for the metrics.
  */
 
+import type { Distribution, Sum } from '../metric.js';
+
 export type Labels = Readonly<Record<string, string>>;
 
 /** One line of what a registry writes, as prom-client has it. */
@@ -28,12 +30,16 @@ export interface Series {
 const none: Labels = {};
 
 /** One number: of a counter, or of a gauge that is set as things happen. */
-export class Scalar implements Series {
+export class Scalar implements Series, Sum {
   readonly labels: Labels;
   value = 0;
 
   constructor(labels: Labels) {
     this.labels = labels;
+  }
+
+  add(by: number): void {
+    this.value += by;
   }
 
   tell(_: string, samples: Sample[]): void {
@@ -56,7 +62,7 @@ export class Bounds {
   }
 }
 
-export class Histogram implements Series {
+export class Histogram implements Series, Distribution {
   readonly labels: Labels;
   sum = 0;
   private readonly bounds: Bounds;

@@ -39,7 +39,7 @@ export function scriptedFleet(service = 'greeter', known: readonly Node[] = []):
     stale: (since) => nodes$.next(nodes$.value.withStale({ since, reason: 'cut off' })),
     tell: (type, event) => events$.next({ type, at: scripted.at, ...event } as unknown as FleetEvent),
     begin(name = hello) {
-      const call = { id: ++calls, name, attempts: [] } as unknown as CallInfo;
+      const call = { id: ++calls, name, options: {}, attempts: [] } as unknown as CallInfo;
       scripted.tell('callStarted', { call });
       return call;
     },
