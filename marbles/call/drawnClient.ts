@@ -9,6 +9,7 @@ import { compose, type AttemptMiddleware, type Middleware } from '../../src/call
 import { observedStart } from '../../src/call/observedStart.js';
 import { pipeline } from '../../src/call/pipeline.js';
 import type { Policy, RunningPolicy } from '../../src/call/policy.js';
+import { RunningCalls } from '../../src/call/runningCalls.js';
 import type { Continuation } from '../../src/call/resume.js';
 import { deadlineWheel } from '../../src/core/deadlineWheel.js';
 import type { FleetError } from '../../src/core/fleetError.js';
@@ -125,7 +126,7 @@ export function drawnClient(
     random,
     handler: undefined,
     swiftEnds: new SwiftEnds(scheduler),
-    finished: () => undefined,
+    running: new RunningCalls(() => undefined),
   };
   const surface = use.length ? { ...ports, handler: compose(use, pipeline(ports)) } : ports;
 

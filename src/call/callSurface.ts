@@ -10,6 +10,7 @@ import type { MethodMeter } from './callMeter.js';
 import { CallRun } from './callRun.js';
 import type { Handler } from './middleware.js';
 import type { PipelinePorts } from './pipelinePorts.js';
+import type { RunningCall, RunningCalls } from './runningCalls.js';
 
 /** What a surface needs of the client around it. */
 export interface SurfacePorts<C> extends PipelinePorts<C> {
@@ -17,8 +18,8 @@ export interface SurfacePorts<C> extends PipelinePorts<C> {
   readonly handler: Handler<C> | undefined;
   /** Told of failures that come within the start. */
   readonly swiftEnds: SwiftEnds;
-  /** A call is over. */
-  readonly finished: () => void;
+  /** The calls that run. */
+  readonly running: RunningCalls;
 }
 
 /**
@@ -28,7 +29,9 @@ export interface SurfacePorts<C> extends PipelinePorts<C> {
  *     call        ---------a|
  *     deadline    -----#
  */
-export class CallSurface<C, R> implements AnswerSink<R>, Expiring, Unsubscribable {
+export class CallSurface<C, R> implements AnswerSink<R>, Expiring, RunningCall, Unsubscribable {
+  before: RunningCall | undefined = undefined;
+  after: RunningCall | undefined = undefined;
   private readonly call: Call<C, R>;
   private readonly ports: SurfacePorts<C>;
   private readonly subscriber: Subscriber<R>;
@@ -50,6 +53,7 @@ export class CallSurface<C, R> implements AnswerSink<R>, Expiring, Unsubscribabl
   start(): void {
     const { call, ports } = this;
     this.method.inFlight++;
+    ports.running.add(this);
     if (ports.events.observed) ports.events.next({ type: 'callStarted', at: call.startedAt, call });
     if (call.deadline !== Infinity) ports.wheel.add(call.deadline, this);
     if (ports.handler === undefined) {
@@ -96,14 +100,14 @@ export class CallSurface<C, R> implements AnswerSink<R>, Expiring, Unsubscribabl
       : call.picks === 0
         ? ': it never came to a node'
         : ': no node was ready to take it';
-    const { attempts, decisions } = call;
-    this.error(
-      new FleetError('DEADLINE_EXCEEDED', `${call.name} had no answer within ${ms} ms${waited}`, {
-        attempts,
-        decisions,
-        sent: attempts.length > 0,
-      }),
-    );
+    this.cutShort('DEADLINE_EXCEEDED', `${call.name} had no answer within ${ms} ms${waited}`);
+  }
+
+  /** Its client is gone. */
+  close(): void {
+    if (this.over) return;
+    this.inner?.unsubscribe();
+    this.cutShort('CLOSED', `${this.call.name} was not over when its client was closed`);
   }
 
   /** Given up by its user. */
@@ -113,6 +117,12 @@ export class CallSurface<C, R> implements AnswerSink<R>, Expiring, Unsubscribabl
     this.inner?.unsubscribe();
     // Who takes the one answer and leaves has got what was asked for.
     this.end(this.call.single && this.messages > 0 ? 'OK' : 'CANCELLED', undefined);
+  }
+
+  /** Fails it from outside; what ran is cancelled by then, and in the account. */
+  private cutShort(code: FleetError['code'], message: string): void {
+    const { attempts, decisions } = this.call;
+    this.error(new FleetError(code, message, { attempts, decisions, sent: attempts.length > 0 }));
   }
 
   private startWithin(handler: Handler<C>): void {
@@ -145,6 +155,6 @@ export class CallSurface<C, R> implements AnswerSink<R>, Expiring, Unsubscribabl
     if (ports.events.observed) {
       ports.events.next({ type: 'callEnded', at: ports.now(), call, code, error, latencyMs, firstMessageMs, messages });
     }
-    ports.finished();
+    ports.running.delete(this);
   }
 }

@@ -12,6 +12,7 @@ import {
   merge,
   Observable,
   of,
+  ReplaySubject,
   Subject,
   Subscription,
   takeUntil,
@@ -23,6 +24,7 @@ import { CallMeter } from '../call/callMeter.js';
 import { CallSurface, type SurfacePorts } from '../call/callSurface.js';
 import { compose } from '../call/middleware.js';
 import { pipeline } from '../call/pipeline.js';
+import { RunningCalls } from '../call/runningCalls.js';
 import type { Connection } from '../core/channel.js';
 import { stopwatchOf } from '../core/stopwatch.js';
 import { deadlineWheel } from '../core/deadlineWheel.js';
@@ -100,7 +102,8 @@ export function createEngine<C extends Connection, T>(
   const events = new Subject<FleetEvent>();
   const outcomes$ = new Subject<NodeOutcome>();
   const reconfirm$ = new Subject<string>();
-  const closed$ = new Subject<void>();
+  // Whoever comes after the end is told of it.
+  const closed$ = new ReplaySubject<void>(1);
   const idle$ = new Subject<void>();
   const life = new Subscription();
 
@@ -143,7 +146,7 @@ export function createEngine<C extends Connection, T>(
   // After the pickers: who waits at a policy is asked again with the new ones.
   life.add(directory.changes$.subscribe({ next: tellPolicies, error: () => undefined }));
 
-  let inFlight = 0;
+  const running = new RunningCalls(() => idle$.next());
   let closing: Promise<void> | undefined;
 
   const ports: SurfacePorts<T> = {
@@ -164,9 +167,7 @@ export function createEngine<C extends Connection, T>(
     ...{ budget, meter, events, wheel, scheduler, now, clock, random },
     swiftEnds,
     handler: undefined,
-    finished() {
-      if (--inFlight === 0) idle$.next();
-    },
+    running,
   };
   const surface: SurfacePorts<T> = layers.middlewares.length
     ? { ...ports, handler: compose(layers.middlewares, pipeline(ports)) }
@@ -233,7 +234,6 @@ export function createEngine<C extends Connection, T>(
           const error = failure ?? new FleetError('CLOSED', `${name}: the client was closed`);
           return swiftEnds.tell(() => subscriber.error(error));
         }
-        inFlight++;
         const { start, continuation } = begin();
         const call = new Call({
           name,
@@ -247,16 +247,17 @@ export function createEngine<C extends Connection, T>(
           continuation,
           costIn,
         });
-        const running = new CallSurface(call, surface, subscriber);
-        running.start();
-        return running;
+        const started = new CallSurface(call, surface, subscriber);
+        started.start();
+        return started;
       });
     },
 
     close(closeOptions = {}) {
       closing ??= (async () => {
         const { drainMs = 5_000 } = closeOptions;
-        if (inFlight > 0 && drainMs > 0) await idleWithin(idle$, drainMs, scheduler);
+        if (running.size > 0 && drainMs > 0) await idleWithin(idle$, drainMs, scheduler);
+        running.close();
         pickers.close();
         life.unsubscribe();
         for (const policy of policies.running) policy.close();

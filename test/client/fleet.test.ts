@@ -445,7 +445,7 @@ describe('close', () => {
     const failed = error(firstValueFrom(greeter.sayHello({ name: 'x' })));
     await until('it is under way', () => servers[0]!.active === 1);
     await fleet!.close({ drainMs: 10 });
-    expect((await failed).code).toBe('UNAVAILABLE');
+    expect((await failed).code).toBe('CLOSED');
   });
 
   it('completes the feeds', async () => {

@@ -10,6 +10,7 @@ import {
   throwError,
   toArray,
   VirtualTimeScheduler,
+  type Observable,
 } from 'rxjs';
 import { TestScheduler } from 'rxjs/testing';
 import {
@@ -269,6 +270,52 @@ describe('slowStart', () => {
     expect(() => poolOf(['a'], { balancer: roundRobin(), slowStart: { windowMs: 1_000 } })).toThrow(
       /slowStart must be used with a balancer that heeds weights, not round_robin/,
     );
+  });
+});
+
+describe('close', () => {
+  it('fails the calls that are not over, tells of their ends, and then ends what there is to see', async () => {
+    const pool = poolOf(['a']);
+    const told: string[] = [];
+    pool.events$.subscribe({
+      next: ({ type }) => told.push(type),
+      complete: () => told.push('complete'),
+    });
+    const failures: unknown[] = [];
+    let aborted = false;
+    for (let i = 0; i < 3; i++) {
+      pool
+        .use((_, { signal }) => {
+          signal.addEventListener('abort', () => (aborted = true));
+          return NEVER;
+        })
+        .subscribe({ error: (error: FleetError) => failures.push([error.code, pool.snapshot().calls.inFlight]) });
+    }
+    await pool.close({ drainMs: 0 });
+    expect(failures).toEqual([
+      ['CLOSED', 2],
+      ['CLOSED', 1],
+      ['CLOSED', 0],
+    ]);
+    expect(aborted).toBe(true);
+    expect(told.filter((type) => type === 'callEnded')).toHaveLength(3);
+    expect(told.at(-1)).toBe('complete');
+    // Whoever looks later is told so, instead of waiting for ever.
+    for (const seen$ of [pool.events$, pool.decisions$, pool.metrics$] as Observable<unknown>[]) {
+      expect(await lastValueFrom(seen$, { defaultValue: 'over' })).toBe('over');
+    }
+  });
+
+  it('fails a call that a node never answers, which would else hang for good', async () => {
+    const server = await startGreeter({ name: 'a', faults: { hang: true } });
+    const fleet = createFleet({ discovery: staticNodes([server.address]), transport: grpcTransport() });
+    const answer = firstValueFrom(createClient(fleet, Greeter).sayHello({ name: 'Ada' }));
+    await firstValueFrom(fleet.events$.pipe(filter(({ type }) => type === 'attemptStarted')));
+    await Promise.all([
+      expect(answer).rejects.toMatchObject({ code: 'CLOSED', message: /was not over when its client was closed/ }),
+      fleet.close({ drainMs: 0 }),
+    ]);
+    await server.close(0);
   });
 });
 
