@@ -33,6 +33,7 @@ const subscribers: Readonly<Record<string, readonly string[]>> = {
     'balancer/fastestResponse.ts',
     'balancer/narrowed.ts',
     'call/attemptRun.ts',
+    'call/nodeWait.ts',
     'call/callSurface.ts',
     'call/consume.ts',
     'call/failover.ts',

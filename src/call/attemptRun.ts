@@ -1,6 +1,6 @@
 /** One try of a call on one node: pick, run, and tell how it ended. */
 
-import { Observable, type Subscription, type Unsubscribable } from 'rxjs';
+import { Observable, type Unsubscribable } from 'rxjs';
 import type { NoPick, Pick, PickContext, Picker } from '../balancer/picker.js';
 import { formatAddress } from '../core/address.js';
 import type { AnswerSink } from '../core/answerSink.js';
@@ -14,11 +14,11 @@ import type { Outcome } from '../core/nodeStats.js';
 import { attemptEvents, decisionOf } from './attemptEvents.js';
 import type { AttemptContext, Call, CallOptions } from './call.js';
 import type { AttemptReason } from './callEvent.js';
-import { guardedPick, type BarredPick } from './guardedPick.js';
+import { guardedPick } from './guardedPick.js';
 import type { AttemptCall } from './middleware.js';
 import { isBarred, nobody, waitingHelps } from './nobody.js';
+import { NodeWait, type NodeSeeker } from './nodeWait.js';
 import type { Lease, PipelinePorts } from './pipelinePorts.js';
-import type { Entrant } from './policy.js';
 
 /** Who runs the attempts of a call. */
 export interface AttemptOwner<C, R> {
@@ -34,7 +34,7 @@ export interface AttemptOwner<C, R> {
  * Fails with what the node said; `NO_NODES` or `NO_NODE_FOR_TASK` when nobody can take it; what a breaker or limiter says
  * when those who could are shut.
  */
-export class AttemptRun<C, R> implements AnswerSink<R>, AttemptContext, Entrant, Expiring, Unsubscribable {
+export class AttemptRun<C, R> implements AnswerSink<R>, AttemptContext, NodeSeeker, Expiring, Unsubscribable {
   readonly call: Call<C, R>;
   readonly number: number;
   readonly reason: AttemptReason;
@@ -46,8 +46,7 @@ export class AttemptRun<C, R> implements AnswerSink<R>, AttemptContext, Entrant,
   answered: (() => void) | undefined = undefined;
   private readonly ports: PipelinePorts<C>;
   private readonly owner: AttemptOwner<C, R>;
-  private waiting: Unsubscribable | undefined = undefined;
-  private waitedSince = 0;
+  private wait: NodeWait | undefined = undefined;
   private running: Unsubscribable | undefined = undefined;
   private picked: Pick | undefined = undefined;
   private lease: Lease | undefined = undefined;
@@ -146,16 +145,10 @@ export class AttemptRun<C, R> implements AnswerSink<R>, AttemptContext, Entrant,
     this.error(new FleetError('UNAVAILABLE', `no response within ${ms} ms (firstResponseTimeoutMs)`));
   }
 
-  /** A gate that was shut may be open: asks again. */
-  admit(): void {
-    this.waiting = undefined;
-    this.pick();
-  }
-
+  /** Nobody takes it, after a wait. */
   refuse(error: FleetError): void {
     if (this.over) return;
     this.over = true;
-    this.waiting = undefined;
     this.owner.failed(this, this.withAccount(error, undefined));
   }
 
@@ -178,8 +171,7 @@ export class AttemptRun<C, R> implements AnswerSink<R>, AttemptContext, Entrant,
   private cancel(outrun: boolean): void {
     if (this.over) return;
     this.over = true;
-    this.waiting?.unsubscribe();
-    this.waiting = undefined;
+    this.wait?.unsubscribe();
     this.running?.unsubscribe();
     if (this.picked === undefined) return;
     if (this.call.expired) this.fail(new FleetError('DEADLINE_EXCEEDED', 'no answer within the deadline'));
@@ -189,55 +181,30 @@ export class AttemptRun<C, R> implements AnswerSink<R>, AttemptContext, Entrant,
     }
   }
 
-  private pickFrom(picker: Picker): void {
+  pickFrom(picker: Picker): void {
     const { call, ports } = this;
     const context = contextOf(call, this.reason);
     const { nodeGates } = ports;
     call.picks++;
     const picked = nodeGates.length === 0 ? picker.pick(context) : guardedPick(picker, context, nodeGates, call);
     if (picked.node) {
-      this.waiting?.unsubscribe();
-      this.waiting = undefined;
+      this.wait?.leave();
       this.start(picked);
       return;
     }
     if (waitingHelps(picked, picker, call.options.waitForReady)) {
-      this.waitedSince ||= ports.now();
-      this.waiting ??= this.nextPicker();
+      this.waits().forPickers();
       return;
     }
-    this.waiting?.unsubscribe();
-    this.waiting = undefined;
-    if (isBarred(picked) && this.waitsAt(picked)) return;
+    this.wait?.leave();
+    if (isBarred(picked) && this.waits().at(picked.gate)) return;
     this.over = true;
     if (ports.events.observed) attemptEvents.decisionMade(ports, this, undefined, picked);
     this.owner.failed(this, this.withAccount(nobody(call.name, call.options.requires, picked), picked));
   }
 
-  /** Asks each new picker. */
-  private nextPicker(): Subscription {
-    const { call, ports } = this;
-    return ports.picker$(call.options.balancer).subscribe({
-      next: (fresh) => this.pickFrom(fresh),
-      error: (error: unknown) => this.refuse(FleetError.from(error)),
-      complete: () => this.refuse(new FleetError('CLOSED', `${call.name}: the client was closed`, { sent: false })),
-    });
-  }
-
-  /** Waits at a gate that is shut, where it takes those who wait. */
-  private waitsAt({ gate }: BarredPick): boolean {
-    if (gate.wait === undefined) return false;
-    try {
-      if (!gate.wait(this)) return false;
-    } catch (thrown) {
-      this.refuse(FleetError.from(thrown));
-      return true;
-    }
-    // It may have been given up within the call above.
-    if (this.over) gate.withdraw?.(this);
-    else this.waiting = { unsubscribe: () => gate.withdraw?.(this) };
-    this.waitedSince ||= this.ports.now();
-    return true;
+  private waits(): NodeWait {
+    return (this.wait ??= new NodeWait(this.call as never, this.ports as never, this));
   }
 
   private start(picked: Pick): void {
@@ -247,7 +214,8 @@ export class AttemptRun<C, R> implements AnswerSink<R>, AttemptContext, Entrant,
     this.node = node;
     call.node = node.id;
     // The first attempt, if it did not wait, begins with the call.
-    const atOnce = this.number === 1 && this.waitedSince === 0;
+    const waitedSince = this.wait === undefined ? 0 : this.wait.since;
+    const atOnce = this.number === 1 && waitedSince === 0;
     this.begunAt = atOnce && ports.gates.length === 0 ? call.begunAt : ports.clock();
     const timeoutMs = call.options.firstResponseTimeoutMs;
     if (timeoutMs !== undefined) {
@@ -257,7 +225,7 @@ export class AttemptRun<C, R> implements AnswerSink<R>, AttemptContext, Entrant,
     if (this.number > 1 && this.reason !== 'hedge' && !call.tried?.has(node.id)) ports.meter.failedOver(call.name);
     if (ports.events.observed) {
       attemptEvents.decisionMade(ports, this, node, picked);
-      attemptEvents.started(ports, this, node, this.waitedSince);
+      attemptEvents.started(ports, this, node, waitedSince);
     }
     try {
       for (const begin of ports.beginning) begin(this);

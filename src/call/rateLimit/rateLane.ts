@@ -114,7 +114,8 @@ export class RateLane implements Expiring {
     const { maxWaitMs } = ports.rules;
     const waitMs = this.waitOf(call, cost);
     const now = ports.now();
-    if (waitMs > maxWaitMs || waitMs >= call.deadline - now) {
+    // Timers ring at whole milliseconds.
+    if (waitMs > maxWaitMs || Math.ceil(waitMs) >= call.deadline - now) {
       ports.meter.sentAway(call, this.key, undefined);
       throw this.refusal(call, cost, waitMs, call.deadline - now);
     }
