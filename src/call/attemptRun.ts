@@ -1,7 +1,7 @@
 /** One try of a call on one node: pick, run, and tell how it ended. */
 
-import { Observable, type Unsubscribable } from 'rxjs';
-import type { NoPick, Pick, PickContext, Picker } from '../balancer/picker.js';
+import type { Unsubscribable } from 'rxjs';
+import type { NoPick, Pick, Picker } from '../balancer/picker.js';
 import { formatAddress } from '../core/address.js';
 import type { AnswerSink } from '../core/answerSink.js';
 import type { CallStatus } from '../core/channel.js';
@@ -15,10 +15,10 @@ import { attemptEvents, decisionOf } from './attemptEvents.js';
 import type { AttemptContext, Call, CallOptions } from './call.js';
 import type { AttemptReason } from './callEvent.js';
 import { guardedPick } from './guardedPick.js';
-import type { AttemptCall } from './middleware.js';
 import { isBarred, nobody, waitingHelps } from './nobody.js';
 import { NodeWait, type NodeSeeker } from './nodeWait.js';
 import type { Lease, PipelinePorts } from './pipelinePorts.js';
+import { startWithin } from './startWithin.js';
 
 /** Who runs the attempts of a call. */
 export interface AttemptOwner<C, R> {
@@ -183,7 +183,8 @@ export class AttemptRun<C, R> implements AnswerSink<R>, AttemptContext, NodeSeek
 
   pickFrom(picker: Picker): void {
     const { call, ports } = this;
-    const context = contextOf(call, this.reason);
+    // A copy on the same node would only double its work.
+    const context = call.pickContext(this.reason === 'hedge');
     const { nodeGates } = ports;
     call.picks++;
     const picked = nodeGates.length === 0 ? picker.pick(context) : guardedPick(picker, context, nodeGates, call);
@@ -233,44 +234,15 @@ export class AttemptRun<C, R> implements AnswerSink<R>, AttemptContext, NodeSeek
       if (!this.lease) throw new FleetError('UNAVAILABLE', 'the node has just gone', { sent: false });
       const connection = ports.resourceOf(this.lease.connection);
       const running =
-        ports.around === undefined ? call.start(connection, this, this) : this.startWithin(connection, ports.around);
+        ports.around === undefined
+          ? call.start(connection, this, this)
+          : startWithin(ports.around, call, connection, this, this);
       this.running = running;
       // It may have ended, or been given up, within the call above.
       if (this.over) running.unsubscribe();
     } catch (thrown) {
       this.error(thrown);
     }
-  }
-
-  /** Within the middlewares around attempts. */
-  private startWithin(connection: C, around: NonNullable<PipelinePorts<C>['around']>): Unsubscribable {
-    const { call, number, previous, node, options, deadline, metadata, demand } = this;
-    const attempt: AttemptCall<C, R> = {
-      call,
-      connection,
-      number,
-      previous,
-      node,
-      options,
-      deadline,
-      metadata,
-      demand,
-    };
-    const innermost = (inner: AttemptCall<C, R>) =>
-      new Observable<R>((subscriber) =>
-        call.start(inner.connection, inner, {
-          next: (value) => subscriber.next(value),
-          error: (error) => subscriber.error(error),
-          complete: () => subscriber.complete(),
-          status: (status) => this.status(status),
-          single: () => this.single(),
-        }),
-      );
-    return around(innermost as never)(attempt).subscribe({
-      next: (value) => this.next(value),
-      error: (error: unknown) => this.error(error),
-      complete: () => this.complete(),
-    });
   }
 
   /** Enters the failure into the account of the call, and gives it the name of the node. */
@@ -330,13 +302,4 @@ export class AttemptRun<C, R> implements AnswerSink<R>, AttemptContext, NodeSeek
     if (this.firstResponseBy) this.ports.wheel.delete(this.firstResponseBy, this);
     this.firstResponseBy = 0;
   }
-}
-
-const plain: PickContext = { key: undefined, requires: undefined, exclude: undefined, strict: false };
-
-function contextOf<C, R>({ options, tried }: Call<C, R>, reason: AttemptReason): PickContext {
-  const { key, requires } = options;
-  if (key === undefined && requires === undefined && tried === undefined) return plain;
-  // A copy on the same node would only double its work.
-  return { key, requires, exclude: tried, strict: reason === 'hedge' };
 }

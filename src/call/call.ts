@@ -1,7 +1,7 @@
 /** One call: what the user asked for, and what has become of it so far. */
 
 import type { Unsubscribable } from 'rxjs';
-import type { Balancer, Requirement } from '../balancer/picker.js';
+import type { Balancer, PickContext, Requirement } from '../balancer/picker.js';
 import type { AnswerSink } from '../core/answerSink.js';
 import type { Demand } from '../core/demand.js';
 import type { Attempt, Decision } from '../core/fleetError.js';
@@ -174,6 +174,14 @@ export class Call<C, R> implements CallInfo {
     this.costOf = init.costIn;
   }
 
+  /** What its next pick is to heed. @param strict No node that was tried may take it, rather than nobody. */
+  pickContext(strict: boolean): PickContext {
+    const { tried } = this;
+    const { key, requires } = this.options;
+    if (key === undefined && requires === undefined && tried === undefined) return plain;
+    return { key, requires, exclude: tried, strict };
+  }
+
   get attempts(): readonly Attempt[] {
     return this.failures ?? none;
   }
@@ -207,3 +215,5 @@ export class Call<C, R> implements CallInfo {
 
 const none: readonly never[] = Object.freeze([]);
 const tried: Refusal = { obstacle: 'tried', reason: 'tried already' };
+
+const plain: PickContext = { key: undefined, requires: undefined, exclude: undefined, strict: false };
