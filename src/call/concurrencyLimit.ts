@@ -71,8 +71,8 @@ export interface QueueOptions {
  * - When the queue is full, who cannot be in time goes first, then the one of the lowest priority with the least time to spare.
  * - With `per: 'node'` a node at its limit is passed over; when all are, the call waits for whichever is free first.
  * - A limit learns from answers, and from timeouts and refusals of nodes (`DEADLINE_EXCEEDED`, `RESOURCE_EXHAUSTED`,
- *   `UNAVAILABLE`). Calls that their callers gave up, and those that other policies refused, say nothing; by the first answer,
- *   any call that had one does.
+ *   `UNAVAILABLE`). Calls that their callers gave up, those that other policies refused, and those that had less than half of
+ *   their time left when they were let in and ran out of it say nothing; by the first answer, any call that had one does.
  *
  * ```ts
  * createFleet({ …, use: [concurrencyLimit({ limit: aimdLimit() })] });
