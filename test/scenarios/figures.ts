@@ -118,7 +118,9 @@ function swing(seconds: readonly Second[]): number {
     });
     if (second.attempts > 0) busy++;
   }
-  return squares / ((busy - 1) * (shares.filter((share) => share > 0).length - 1));
+  // Where one node has all of them nothing varies.
+  const used = shares.filter((share) => share > 0).length;
+  return squares / Math.max(1, (busy - 1) * (used - 1));
 }
 
 /** As good as before: hardly more errors, and a tail that is hardly longer than in the worst second of then. */

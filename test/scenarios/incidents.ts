@@ -14,9 +14,10 @@ export interface Course {
 /** Makes it of a fleet of so many nodes. */
 export type Incident = (nodes: number) => Course;
 
-export const calmMs = 20_000;
+const calmMs = 15_000;
 const lastsMs = 20_000;
-const afterMs = 60_000;
+/** Long enough for whoever is out for the usual half minute to come back, and for a calm after that. */
+const afterMs = 40_000;
 const sound: Fault = { kind: 'none' };
 
 /** The same is wrong with some nodes, from first to last. */
