@@ -26,8 +26,9 @@ export interface Figures {
   /** Seconds from the end of the incident until all was as before; `Infinity`: it was not by the end of the run. */
   readonly recovery: number;
   /**
-   * How much the attempts on each node vary from second to second while nothing is wrong, as a multiple of what they would if
-   * each were drawn by chance (the variance of a multinomial): 0 for a strict turn, 1 for a draw, more where shares swing.
+   * How much the share of each node varies from second to second while nothing is wrong, beside an even rise or fall, as a multiple
+   * of what it would if each attempt were drawn by chance (the variance of a multinomial): 0 for a strict turn, 1 for a draw, more
+   * where shares swing.
    */
   readonly swing: { readonly before: number; readonly after: number };
   /** Times that a node was taken out or a breaker opened; and those of them in which nothing was wrong with the node. */
@@ -105,22 +106,32 @@ function skew(seconds: readonly Second[]): number {
   return (Math.max(...shares) * shares.length) / Math.max(1, all);
 }
 
+/** What is left of the variance when each share may have risen or fallen evenly meanwhile: that is no swing. */
 function swing(seconds: readonly Second[]): number {
-  const shares = totals(seconds);
-  const all = shares.reduce((total, share) => total + share, 0);
-  if (shares.length < 2) return 0;
+  const busy = seconds.filter(({ attempts }) => attempts > 0);
+  const nodes =
+    busy[0]?.shares.map((_, node) => node).filter((node) => busy.some(({ shares }) => shares[node]! > 0)) ?? [];
+  const freedom = (nodes.length - 1) * (busy.length - 2);
+  if (freedom <= 0) return 0;
   let squares = 0;
-  let busy = 0;
-  for (const second of seconds) {
-    shares.forEach((share, node) => {
-      const expected = (share / all) * second.attempts;
-      if (expected > 0) squares += (second.shares[node]! - expected) ** 2 / expected;
+  for (const node of nodes) {
+    const parts = busy.map(({ shares, attempts }) => shares[node]! / attempts);
+    const line = fittedTo(parts);
+    parts.forEach((part, i) => {
+      const expected = Math.max(1e-3, line(i));
+      squares += (busy[i]!.attempts * (part - expected) ** 2) / expected;
     });
-    if (second.attempts > 0) busy++;
   }
-  // Where one node has all of them nothing varies.
-  const used = shares.filter((share) => share > 0).length;
-  return squares / Math.max(1, (busy - 1) * (used - 1));
+  return squares / freedom;
+}
+
+/** The straight line through values of one second each that is nearest to them. */
+function fittedTo(values: readonly number[]): (at: number) => number {
+  const middle = (values.length - 1) / 2;
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  const rise = values.reduce((sum, value, i) => sum + (i - middle) * (value - mean), 0);
+  const run = values.reduce((sum, _, i) => sum + (i - middle) ** 2, 0);
+  return (at) => mean + (rise / run) * (at - middle);
 }
 
 /** As good as before: hardly more errors, and a tail that is hardly longer than in the worst second of then. */

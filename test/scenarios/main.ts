@@ -59,6 +59,8 @@ function line(cells: readonly string[]): void {
 process.stdout.on('error', () => process.exit(0));
 
 const wanted = [...allScenarios()].filter(isWanted);
+if (wanted.length === 0)
+  throw new Error(`no scenario is called ${flags.only.join(' or ')}, as 'peakEwma slowNode 10' is`);
 const rows: object[] = [];
 const start = performance.now();
 line([...keys, ...columns.map(([title]) => title)]);
