@@ -68,7 +68,10 @@ export function retryBudget(options: RetryBudgetOptions = {}): RetryBudget {
   let slot = Math.floor(scheduler.now() / slotMs);
   /** How many retries came to nothing of late, for each of them or answer. */
   let lost = 0;
-  /** What calls have paid in since the last retry, as far as one is allowed for it while retries are in vain. */
+  /**
+   * What calls have paid in since the last retry, as far as one is allowed for it while retries are in vain. Below 0 as far as more
+   * were spent than the calls of a while pay for, which are made up for then.
+   */
   let paid = 0;
   const mostPaid = Math.max(1, ratio);
   /** When the allowance gives the next one then. */
@@ -110,7 +113,7 @@ export function retryBudget(options: RetryBudgetOptions = {}): RetryBudget {
       const index = advance(now);
       if (balance() < 1 - hair || (lost > inVain && !isDue(now))) return false;
       retries[index]!++;
-      paid = Math.max(0, paid - 1);
+      paid = Math.max(paid - 1, -ratio * (calls[index]! + calls[(index + slots - 1) % slots]!));
       givenAt = now + gapMs;
       return true;
     },
