@@ -41,9 +41,9 @@ const first = (nodes: readonly SimulatedNode[]) => nodes.slice(0, 1);
 const awayMs = 3_000;
 const coldMs = 5_000;
 
-/** One node after the other, or one tenth of the fleet, is away, and then cold. The next goes when the last is back and warm. */
+/** One node after the other, or of many a fifth at once, is away, and then cold. The next goes when the last is back and warm. */
 const rollingRestart: Incident = (nodes) => {
-  const step = Math.ceil(nodes / 10);
+  const step = nodes <= 10 ? 1 : Math.ceil(nodes / 5);
   const turnMs = awayMs + coldMs;
   const turns = Math.ceil(nodes / step);
   const happenings: Happening[] = [];

@@ -136,7 +136,7 @@ describe('the nodes are restarted one after the other', () => {
     const cold = play({ ...scenario, policy: 'healthChecks' }, seed);
     const warm = play({ ...scenario, policy: 'slowStart' }, seed);
     const what = `RXFLEET_SEED=${seed}`;
-    expect(warm.p99.during, what).toBeLessThan(0.6 * cold.p99.during);
+    expect(warm.p99.during, what).toBeLessThan(0.5 * cold.p99.during);
     expect(warm.errors.during, what).toBeLessThanOrEqual(0.2);
   });
 
