@@ -9,6 +9,9 @@ import { incidents, type IncidentName } from './incidents.js';
 import { policies, type PolicyName } from './policies.js';
 import { play, sizes, type Scenario } from './scenario.js';
 
+// Nothing waits for real time, but a busy machine may take long to compute it.
+vi.setConfig({ testTimeout: 300_000 });
+
 const seed = Number(process.env.RXFLEET_SEED ?? 1);
 
 /** The figures, each within its bounds; a failure names the seed, and shows all. */
