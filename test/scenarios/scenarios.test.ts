@@ -7,7 +7,9 @@
 import type { Figures } from './figures.js';
 import { incidents, type IncidentName } from './incidents.js';
 import { policies, type PolicyName } from './policies.js';
-import { play, sizes, type Scenario } from './scenario.js';
+import { nodeOf, play, sizes, type Scenario } from './scenario.js';
+import { simulate, type World } from './simulate.js';
+import type { Fault } from './simulatedNode.js';
 
 // Nothing waits for real time, but a busy machine may take long to compute it.
 vi.setConfig({ testTimeout: 300_000 });
@@ -124,6 +126,19 @@ describe('all nodes are down', () => {
       }));
     },
   );
+
+  it('hedge does not go on to double the load of nodes that hang', () => {
+    const suffer = (fault: Fault) => (world: World) => {
+      for (const node of world.nodes) node.suffer(fault);
+    };
+    const happenings = [{ at: 10_000, happen: suffer({ kind: 'slow', factor: 1e6 }) }];
+    const { seconds } = simulate({ nodes: 3, node: nodeOf(3), lastsMs: 30_000, happenings, seed }, policies.hedge);
+    const amplified = seconds.slice(10).map(({ attempts, begun }) => attempts / begun);
+    const what = `RXFLEET_SEED=${seed}: ${amplified.join(' ')}`;
+    // That hedges come to nothing is known when the first calls are over, after a second.
+    expect(Math.max(...amplified.slice(2)), what).toBeLessThanOrEqual(1.25);
+    expect(amplified.reduce((sum, each) => sum + each, 0) / amplified.length, what).toBeLessThanOrEqual(1.22);
+  });
 
   it('circuitBreaker sends next to nothing to them, and finds them again', () => {
     expectOf({ policy: 'circuitBreaker', incident: 'outage', nodes: 3 }, ({ amplification, recovery }) => ({
