@@ -274,6 +274,27 @@ describe('concurrencyLimit', () => {
     expect(report(client)).toMatchObject({ inFlight: 0 });
   });
 
+  marble('a call that waited here until it was too late says nothing of the nodes', (m) => {
+    for (const per of ['client', 'node'] as const) {
+      const samples: string[] = [];
+      const limit = (): Limit => ({
+        limit: 1,
+        onSample: ({ latencyMs, dropped }: LimitSample) =>
+          void samples.push(`${dropped ? 'dropped' : 'ok'} ${latencyMs}`),
+      });
+      const answers = [m.cold('------(a|)'), m.cold('------(a|)'), m.cold('-')];
+      const client = limited(m, { limit, per }, answers);
+      const quiet = { error: () => undefined };
+      client.call().subscribe(quiet);
+      // It has waited for 6 of its 10 ms: that it has no answer within the 4 that are left is no wonder.
+      client.call({ deadlineMs: 10 }).subscribe(quiet);
+      // This one has waited for 10 of its 20, and has had its time.
+      client.call({ deadlineMs: 20 }).subscribe(quiet);
+      m.flush();
+      expect(samples).toEqual(['ok 6', 'dropped 10']);
+    }
+  });
+
   marble('learns from the first answer where it is told to, since the length of a stream says nothing', (m) => {
     const samples: number[] = [];
     const limit = (): Limit => ({ limit: 9, onSample: ({ latencyMs }: LimitSample) => void samples.push(latencyMs) });

@@ -27,7 +27,8 @@ export interface LeastLoadedOptions {
  * - `cpu`, `memory`: as last reported, 0 to 1; a full node counts as twice as busy. Nothing reported is 0.
  * - `charge`: a node that fails at once looks idle and would draw all calls to it. So one that failed, by its own fault or the
  *   network's, counts as if it had the calls of the least busy other node as well; `2^k - 1` times, where its failures outnumber
- *   its successes by `k` of late, at most 63 times. Halved every `8n` picks (64 at least), and by each call after a success.
+ *   its successes by `k` of late, at most 63 times. Halved every `8n` picks (64 at least), and by each call after a success,
+ *   with those of eight others: where all had failed, the first that answers again is not flooded.
  *
  * The form is Envoy's weighted least request, `weight / (active requests + 1)`, turned over; the factor for reported
  * load and the charge are ours. While nothing is in flight the heaviest nodes come first, and the light ones get calls once those
@@ -220,7 +221,11 @@ class LoadOrder implements Chooser {
     while (this.seen < journal.count) {
       const node = journal.nodeAt(this.seen);
       const index = this.place(node, journal.indexAt(this.seen++));
-      if (index !== undefined) this.refresh(index);
+      if (index === undefined) continue;
+      const before = this.charges[index]!;
+      this.refresh(index);
+      // It answers again, and perhaps the others do: if all had failed they would else not be asked until this one is flooded.
+      if (this.charges[index]! < before) this.visit();
     }
   }
 

@@ -102,7 +102,7 @@ export class CallRun<C, R> implements AttemptOwner<C, R>, GateUser, HedgedRun, U
     if (this.over) return;
     this.remove(attempt);
     const { hedge } = this.call.options;
-    if (attempt.node !== undefined) this.ports.budget.ended?.(!costsTokens(error, this.call.options.retry));
+    if (attempt.node !== undefined) this.tellBudget(attempt, !costsTokens(error, this.call.options.retry));
     if (hedge && !this.spoken && this.current !== undefined) {
       // Of a copy that found no node, those that have one know nothing.
       if (attempt.node === undefined) return;
@@ -241,6 +241,17 @@ export class CallRun<C, R> implements AttemptOwner<C, R>, GateUser, HedgedRun, U
     this.fail(standing);
   }
 
+  private tellBudget({ number }: AttemptRun<C, R>, ok: boolean): void {
+    const { budget } = this.ports;
+    budget.ended?.(ok);
+    if (!ok && number > 1) budget.wasted?.();
+  }
+
+  /** The time is over, and none of those that run has answered. */
+  private tellWasted(): void {
+    for (const { number, node } of this.running()) if (number > 1 && node !== undefined) this.ports.budget.wasted?.();
+  }
+
   private tellRefused(reason: RetryRefusal, code: FleetError['code'] | undefined): void {
     const { call, ports } = this;
     if (reason === 'budget') ports.meter.refused(call.name);
@@ -260,6 +271,7 @@ export class CallRun<C, R> implements AttemptOwner<C, R>, GateUser, HedgedRun, U
     this.hedging?.disarm();
     this.pause?.unsubscribe();
     this.stall?.stop();
+    if (code === 'DEADLINE_EXCEEDED' && !this.spoken) this.tellWasted();
     current?.unsubscribe();
     if (others !== undefined) for (const other of others) other.unsubscribe();
     this.pass?.leave(code);

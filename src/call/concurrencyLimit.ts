@@ -6,8 +6,9 @@
  * where they can still be put in order, given to whichever node is free first, or told at once that it is hopeless.
  *
  * The limit is known (`max`, or what a node says of itself), or learned: `aimdLimit` from refusals, `vegasLimit` and
- * `gradientLimit` from latency. Do not use it to keep a rate (`rateLimit` does), nor around streams that live for hours: they
- * keep their places.
+ * `gradientLimit` from latency. What is learned belongs to one node: use `per: 'node'` for it. One limit for many nodes shrinks for
+ * all when one of them is slow or fails, and takes what little waits at each of hundreds for a long queue. Do not use it to keep a
+ * rate (`rateLimit` does), nor around streams that live for hours: they keep their places.
  *
  * From Netflix' concurrency-limits and Envoy's adaptive concurrency and circuit breakers (`max_requests`,
  * `max_pending_requests`); the order of the queue and its care for deadlines from the flow control of llm-d.
@@ -71,11 +72,11 @@ export interface QueueOptions {
  * - When the queue is full, who cannot be in time goes first, then the one of the lowest priority with the least time to spare.
  * - With `per: 'node'` a node at its limit is passed over; when all are, the call waits for whichever is free first.
  * - A limit learns from answers, and from timeouts and refusals of nodes (`DEADLINE_EXCEEDED`, `RESOURCE_EXHAUSTED`,
- *   `UNAVAILABLE`). Calls that their callers gave up, and those that other policies refused, say nothing; by the first answer,
- *   any call that had one does.
+ *   `UNAVAILABLE`). Calls that their callers gave up, those that other policies refused, and those that had less than half of
+ *   their time left when they were let in and ran out of it say nothing; by the first answer, any call that had one does.
  *
  * ```ts
- * createFleet({ …, use: [concurrencyLimit({ limit: aimdLimit() })] });
+ * createFleet({ …, use: [concurrencyLimit({ limit: aimdLimit(), per: 'node' })] });
  * // Nodes that can do one thing at a time, fed without piling up:
  * concurrencyLimit({ per: 'node', max: ({ capabilities }) => capabilities[0]?.maxConcurrency });
  * ```

@@ -36,6 +36,7 @@ export function retryThrottle(budget: RetryBudget, { maxTokens, tokenRatio }: Re
       tokens = ok ? Math.min(full, tokens + gain) : Math.max(0, tokens - 1_000);
       budget.ended?.(ok);
     },
+    wasted: () => budget.wasted?.(),
     get balance() {
       return tokens > full / 2 ? budget.balance : 0;
     },

@@ -256,6 +256,28 @@ describe('leastLoaded', () => {
   });
 });
 
+describe('leastLoaded after an outage of all nodes', () => {
+  it('asks the others as soon as one answers, in the place of flooding that one', () => {
+    const { set, pick } = start();
+    set(nodes(100));
+    const running: Pick[] = [];
+    for (let round = 0; round < 10; round++) {
+      for (let i = 0; i < 100; i++) running.push(pick());
+      for (const picked of running.splice(0)) picked.end(failed);
+    }
+    // All are back, and each call takes as long as 50 others take to come.
+    let most = 0;
+    for (let call = 0; call < 2_000; call++) {
+      const picked = pick();
+      running.push(picked);
+      most = Math.max(most, picked.node.stats.inFlight);
+      if (running.length > 50) running.shift()!.end(done);
+    }
+    expect(most).toBeLessThanOrEqual(12);
+    expect(new Set(running.map(({ node }) => node.id)).size).toBeGreaterThan(45);
+  });
+});
+
 describe('WinnerTree', () => {
   it('has the least score first, and of equals the one chosen longest ago', () => {
     const change = fc.tuple(fc.nat({ max: 12 }), fc.nat({ max: 4 }), fc.nat({ max: 3 }));

@@ -104,6 +104,69 @@ describe('retryBudget', () => {
     expect((calls + retries) / calls).toBeGreaterThan(1.15);
   });
 
+  it('spends no savings while retries come to nothing: an outage is amplified by a fifth in each of its seconds', () => {
+    const time = clock();
+    const budget = retryBudget({ scheduler: time.scheduler });
+    const retries = new Array<number>(60).fill(0);
+    for (let ms = 0; ms < 60_000; ms++) {
+      time.now = ms;
+      budget.deposit();
+      const second = Math.floor(ms / 1_000);
+      if (second < 20) {
+        budget.ended!(true);
+        continue;
+      }
+      for (let attempt = 0; attempt < 3 && budget.withdraw(); attempt++) {
+        retries[second]!++;
+        budget.wasted!();
+      }
+    }
+    expect(retries.slice(0, 20).every((count) => count === 0)).toBe(true);
+    // It takes a few retries to find out, which are made up for.
+    expect(retries[20]).toBeLessThanOrEqual(200 + 20);
+    for (const count of retries.slice(21)) expect(count).toBeLessThanOrEqual(200);
+    expect(retries.slice(22)).toContain(200);
+    const all = retries.reduce((sum, count) => sum + count, 0);
+    expect(all).toBeLessThanOrEqual(0.2 * 40_000 + 1);
+    expect(all).toBeGreaterThan(0.195 * 40_000);
+  });
+
+  it('spends its savings for the calls of a node that dies, where others answer them', () => {
+    const { scheduler } = clock();
+    const budget = retryBudget({ minPerSecond: 0, scheduler });
+    for (let i = 0; i < 1_000; i++) budget.deposit();
+    let taken = 0;
+    for (; budget.withdraw(); taken++) budget.ended!(true);
+    expect(taken).toBe(200);
+  });
+
+  it('has its savings back once calls are answered again', () => {
+    const { scheduler } = clock();
+    const budget = retryBudget({ scheduler });
+    for (let i = 0; i < 1_000; i++) budget.deposit();
+    for (let i = 0; i < 100; i++) budget.wasted!();
+    expect(budget.balance).toBe(1);
+    expect(budget.withdraw()).toBe(true);
+    expect(budget.balance).toBe(0);
+    for (let i = 0; i < 10; i++) budget.ended!(true);
+    expect(budget.balance).toBe(299);
+  });
+
+  it('lets a quiet client retry in an outage, too: ten a second, as they come, also where the clock goes back', () => {
+    const time = clock();
+    time.now = 50_000;
+    const budget = retryBudget({ ratio: 0, scheduler: time.scheduler });
+    for (let i = 0; i < 100; i++) budget.wasted!();
+    const takenIn = (ms: number) => {
+      let taken = 0;
+      for (const end = time.now + ms; time.now < end; time.now++) if (budget.withdraw()) taken++;
+      return taken;
+    };
+    expect(takenIn(3_000)).toBe(30);
+    time.now = 10_000;
+    expect(takenIn(3_000)).toBe(30);
+  });
+
   it.each([
     [{ ratio: -1 }, /ratio/],
     [{ minPerSecond: -1 }, /minPerSecond/],

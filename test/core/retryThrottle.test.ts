@@ -43,6 +43,21 @@ describe('retryThrottle', () => {
     expect(rich.withdraw()).toBe(false);
   });
 
+  it('tells the budget beneath what became of attempts and retries', () => {
+    const told: string[] = [];
+    const beneath = {
+      deposit: () => undefined,
+      withdraw: () => true,
+      ended: (ok: boolean) => void told.push(`ended ${ok}`),
+      wasted: () => void told.push('wasted'),
+      balance: 1,
+    };
+    const budget = retryThrottle(beneath, { maxTokens: 10, tokenRatio: 1 });
+    budget.ended!(false);
+    budget.wasted!();
+    expect(told).toEqual(['ended false', 'wasted']);
+  });
+
   it('refuses numbers that gRPC refuses, by name', () => {
     expect(() => throttled(0)).toThrow('retryThrottling.maxTokens');
     expect(() => throttled(1_001)).toThrow('retryThrottling.maxTokens');

@@ -133,11 +133,11 @@ export class CallPlaces implements Gate, RunningPolicy {
     }
   }
 
-  private learn({ service, permits }: Lane, { attempts }: CallInfo, end: GateEnd): void {
+  private learn({ service, permits }: Lane, call: CallInfo, end: GateEnd): void {
     const { code, latencyMs, at } = end;
     const ok = code === 'OK';
     // Of a call that never came to a node nothing can be learned.
-    const overload = !ok && isOverload(code) && attempts.length > 0;
+    const overload = !ok && call.attempts.length > 0 && isOverload(code, call, latencyMs);
     if (ok || (overload && code === 'DEADLINE_EXCEEDED')) service.record(latencyMs);
     if (permits.learns) permits.learn(end, ok, overload, at);
   }

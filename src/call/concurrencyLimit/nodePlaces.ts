@@ -249,7 +249,7 @@ export class NodePlaces implements NodeGate, RunningPolicy {
   private learn(permits: Permits, call: CallInfo, outcome: Outcome): void {
     const { status, code, latencyMs, at } = outcome;
     const ok = status === 'ok';
-    const overload = status === 'failed' && isOverload(code);
+    const overload = status === 'failed' && isOverload(code, call, latencyMs);
     if (ok || (overload && code === 'DEADLINE_EXCEEDED')) this.kindOf(call).service.record(latencyMs);
     if (permits.learns) permits.learn(outcome, ok, overload, at ?? this.ports.clock());
   }

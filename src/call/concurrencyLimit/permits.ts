@@ -1,6 +1,7 @@
 /** The places of a client, a key or a node: how many there are, how many are taken, and what is learned from who leaves. */
 
 import type { FleetErrorCode } from '../../core/errorCodes.js';
+import type { CallInfo } from '../call.js';
 import type { Barred } from '../policy.js';
 import type { Limit, LimitSample } from '../limit.js';
 import type { PlaceRules } from './placeRules.js';
@@ -59,7 +60,16 @@ export class Permits implements Barred {
   }
 }
 
-/** True for what a node says, or fails to say, when it has too much to do. */
-export function isOverload(code: FleetErrorCode | 'OK' | undefined): boolean {
-  return code === 'DEADLINE_EXCEEDED' || code === 'RESOURCE_EXHAUSTED' || code === 'UNAVAILABLE';
+/**
+ * True for what a node says, or fails to say, when it has too much to do. A call that ran for less than half of its time had
+ * spent the rest before, in a queue or on other nodes: that it was late says nothing of this node. Else whoever waits until the
+ * last moment, as all do behind a limit that is too low, would keep it there.
+ */
+export function isOverload(
+  code: FleetErrorCode | 'OK' | undefined,
+  { startedAt, deadline }: CallInfo,
+  ranMs: number,
+): boolean {
+  if (code === 'DEADLINE_EXCEEDED') return 2 * ranMs >= deadline - startedAt;
+  return code === 'RESOURCE_EXHAUSTED' || code === 'UNAVAILABLE';
 }
