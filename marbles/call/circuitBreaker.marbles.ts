@@ -102,6 +102,22 @@ describe('circuitBreaker', () => {
     expect(asked.length).toBe(5);
   });
 
+  marble(
+    'where all were shut, the first that is back has the others looked at, or it would have the calls of all',
+    (m) => {
+      const bad = m.cold('#', {}, down);
+      const { at, asked, events } = broken(m, { x: [bad, bad, m.cold('(a|)')], y: [bad, bad, m.cold('(b|)')] });
+      ['x', 'y', 'x', 'y'].forEach((id, ms) => at(`${ms}ms ^`, `${ms}ms #`, failedAt(down, [id, 0])));
+      at('12ms ^', '12ms (a|)');
+      at('12ms ^', '12ms (b|)');
+      m.flush();
+      expect(asked.join(' ')).toBe('x y x y x y');
+      expect(
+        events.flatMap((event) => (event.type === 'breakerChanged' ? `${event.at} ${event.node} ${event.to}` : [])),
+      ).toEqual(['2 x open', '6 y open', '12 x halfOpen', '13 x closed', '13 y halfOpen', '13 y closed']);
+    },
+  );
+
   marble('half-open, calls beyond the probes go to another node, and are not counted as retries', (m) => {
     const bad = m.cold('#', {}, down);
     const { at, asked, meter } = broken(m, { x: [bad, bad, m.cold('9ms a|')], y: m.cold('a|') });

@@ -7,11 +7,11 @@
  *
  * It goes by the calls that fail, so it needs calls; a node that nobody calls is found out by health checks
  * (`activeHealth()`). It judges each node alone and opens for all of them, if all of them fail: then calls fail at once with
- * `CIRCUIT_OPEN`, which is what protects callers and nodes in an outage. Set `panic` wherever a bad node is better than none: in
- * a panic the breakers that are open let calls through. Without it the breakers of a small fleet can keep it down long after an
- * outage or a rolling restart: the first node that is let in again gets the calls of all, is late with them, and is shut out anew
- * (`npm run scenarios` plays both). Do not use it beside `consecutiveFailures()` of `eject`, which does the same under a budget
- * that keeps most nodes in.
+ * `CIRCUIT_OPEN`, which is what protects callers and nodes in an outage. Where nobody takes calls any more, the first breaker that
+ * closes again has the others looked at, too: else its node would get the calls of all, be late with them, and be shut out anew
+ * (`npm run scenarios` plays it). Set `panic` wherever a bad node is better than none: in a panic the breakers that are open let
+ * calls through. Do not use it beside `consecutiveFailures()` of `eject`, which does the same under a budget that keeps most
+ * nodes in.
  *
  * States and names are those of M. Nygard's "Release It!"; that attempts count only in the state in which they began is the
  * generation of https://github.com/sony/gobreaker; the rate, its minimum and slow calls are Resilience4j's

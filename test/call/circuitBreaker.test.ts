@@ -33,7 +33,8 @@ function gateOf(options: CircuitBreakerOptions) {
     random: () => 0.5,
     clock: () => scheduler.now(),
     events: { observed: true, next: (event) => void events.push(event) },
-    nodes: () => NodeSet.empty,
+    // Somebody who takes calls, so that no breaker has to look after the others.
+    nodes: () => NodeSet.of([createNode({ id: 'well', address: 'well:1', availability: 'ready' })]),
     eject: (id, ejection) => void ejected.set(id, ejection),
     readmit: (id) => void ejected.delete(id),
   };

@@ -106,7 +106,7 @@ export class Breaker {
   advance(now: number): void {
     const time = this.tell(now);
     if (this.state === 'open') {
-      if (time >= this.retryAt) this.halfOpen(now);
+      if (time >= this.retryAt) this.halfOpen('its cooldown is over', now);
       return;
     }
     while (this.state === 'halfOpen' && time >= this.trial.timeoutAt) {
@@ -114,6 +114,12 @@ export class Breaker {
       const how = `no answer within ${this.rules.probeTimeoutMs} ms`;
       if (this.trial.isFailed) this.open(now, this.probesFailed(how));
     }
+  }
+
+  /** Lets probes in now, instead of after its cooldown. */
+  hasten(reason: string, now: number): void {
+    this.advance(now);
+    if (this.state === 'open') this.halfOpen(reason, now);
   }
 
   /** Closed, as if it were new; nobody is told. What runs counts for nothing any more. */
@@ -152,9 +158,9 @@ export class Breaker {
     this.become('open', reason, now);
   }
 
-  private halfOpen(now: number): void {
+  private halfOpen(reason: string, now: number): void {
     this.trial = new Trial(this.rules);
-    this.become('halfOpen', 'its cooldown is over', now);
+    this.become('halfOpen', reason, now);
   }
 
   private close(now: number): void {

@@ -25,6 +25,8 @@ export interface SeatPorts extends Pick<PolicyPorts, 'by' | 'clock' | 'random' |
   readonly changed: () => void;
   /** An attempt that was refused may find a place now. */
   readonly placeFreed: () => void;
+  /** After it was shut, a breaker lets all calls in again. */
+  readonly cameBack: (seat: BreakerSeat) => void;
 }
 
 /** Of an attempt that was let through although the breaker is open: it bears no pass that counts. */
@@ -117,6 +119,13 @@ export class BreakerSeat implements BreakerWatcher {
     if (!this.ports.perMethod) this.takeOutOrIn();
   }
 
+  /** Its cooldown is cut short, as far as it is not over. */
+  hasten(reason: string): void {
+    const now = this.ports.clock();
+    this.breaker.hasten(reason, now);
+    this.settle(now);
+  }
+
   /** Nothing happens by itself any more. */
   close(): void {
     this.alarm.set(Infinity);
@@ -136,6 +145,7 @@ export class BreakerSeat implements BreakerWatcher {
     }
     if (!ports.perMethod) this.takeOutOrIn();
     ports.changed();
+    if (to === 'closed' && this.breaker.state === 'closed') ports.cameBack(this);
   }
 
   private ring(): void {

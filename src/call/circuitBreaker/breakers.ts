@@ -2,6 +2,7 @@
 
 import { deadlineWheel, type DeadlineWheel, type Expiring } from '../../core/deadlineWheel.js';
 import { FleetError } from '../../core/fleetError.js';
+import { isRoutable } from '../../core/isRoutable.js';
 import type { Node } from '../../core/node.js';
 import type { Outcome } from '../../core/nodeStats.js';
 import type { CallInfo } from '../call.js';
@@ -31,6 +32,7 @@ export class Breakers implements RunningPolicy, NodeGate {
   private readonly perMethod: boolean;
   private readonly ports: SeatPorts;
   private readonly watcher: BreakersWatcher;
+  private readonly nodes: PolicyPorts['nodes'];
   /** By node, then by method. */
   private readonly seats = new Map<string, Map<string, BreakerSeat>>();
   private readonly waiting = new Set<Entrant>();
@@ -40,16 +42,18 @@ export class Breakers implements RunningPolicy, NodeGate {
 
   constructor(
     { rules, perMethod, countsAsFailure }: Judgement,
-    { by, scheduler, clock, random, events, eject, readmit }: PolicyPorts,
+    { by, scheduler, clock, random, events, nodes, eject, readmit }: PolicyPorts,
     watcher: BreakersWatcher,
   ) {
     this.perMethod = perMethod;
     this.watcher = watcher;
+    this.nodes = nodes;
     const placeFreed = () => this.admitWaiting();
     this.ports = {
       ...{ by, rules, perMethod, countsAsFailure, clock, random, events, eject, readmit, placeFreed },
       wheel: this.wheelUntilTheEnd(deadlineWheel(scheduler, clock)),
       now: () => scheduler.now(),
+      cameBack: (seat) => this.cameBack(seat),
       changed: () => {
         watcher.changed();
         placeFreed();
@@ -141,6 +145,21 @@ export class Breakers implements RunningPolicy, NodeGate {
 
   private all(): BreakerSeat[] {
     return [...this.seats.values()].flatMap((ofNode) => [...ofNode.values()]);
+  }
+
+  /**
+   * The first that lets calls in again while nobody else does gets the calls of all, which may be too many for it: then it would
+   * be shut again before the others are seen to, and so on. But when it is well, whatever ailed all of them may be over.
+   */
+  private cameBack(seat: BreakerSeat): void {
+    const { method, node: id } = seat;
+    const stateAt = (node: Node) => this.seats.get(node.id)?.get(method ?? '')?.state ?? 'closed';
+    for (const node of this.nodes().nodes) {
+      if (node.id !== id && isRoutable(node) && stateAt(node) === 'closed') return;
+    }
+    for (const other of this.all()) {
+      if (other !== seat && other.method === method) other.hasten('all were shut, and another is back');
+    }
   }
 
   private admitWaiting(): void {
