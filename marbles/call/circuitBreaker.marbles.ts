@@ -107,14 +107,15 @@ describe('circuitBreaker', () => {
     (m) => {
       const bad = m.cold('#', {}, down);
       const { at, asked, events } = broken(m, { x: [bad, bad, m.cold('(a|)')], y: [bad, bad, m.cold('(b|)')] });
-      ['x', 'y', 'x', 'y'].forEach((id, ms) => at(`${ms}ms ^`, `${ms}ms #`, failedAt(down, [id, 0])));
-      at('12ms ^', '12ms (a|)');
-      at('12ms ^', '12ms (b|)');
+      const failing = { 0: 'x', 1: 'y', 2: 'x', 6: 'y' };
+      for (const [ms, id] of Object.entries(failing)) at(`${ms}ms ^`, `${ms}ms #`, failedAt(down, [id, 0]));
+      at('13ms ^', '13ms (a|)');
+      at('14ms ^', '14ms (b|)');
       m.flush();
       expect(asked.join(' ')).toBe('x y x y x y');
       expect(
         events.flatMap((event) => (event.type === 'breakerChanged' ? `${event.at} ${event.node} ${event.to}` : [])),
-      ).toEqual(['2 x open', '6 y open', '12 x halfOpen', '13 x closed', '13 y halfOpen', '13 y closed']);
+      ).toEqual(['2 x open', '6 y open', '12 x halfOpen', '13 x closed', '13 y halfOpen', '14 y closed']);
     },
   );
 
