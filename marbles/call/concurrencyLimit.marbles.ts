@@ -246,7 +246,7 @@ describe('concurrencyLimit', () => {
   });
 
   marble('a limit that grows lets in at once who waits', (m) => {
-    const { call } = limited(m, { limit: aimdLimit({ initial: 1 }) });
+    const { call } = limited(m, { per: 'client', limit: aimdLimit({ initial: 1 }) });
     m.expectObservable(call()).toBe('----(a|)');
     for (let i = 0; i < 2; i++) m.expectObservable(call()).toBe('--------(a|)');
     for (let i = 0; i < 4; i++) m.expectObservable(call()).toBe('------------(a|)');
@@ -299,10 +299,10 @@ describe('concurrencyLimit', () => {
     const samples: number[] = [];
     const limit = (): Limit => ({ limit: 9, onSample: ({ latencyMs }: LimitSample) => void samples.push(latencyMs) });
     for (const latency of ['end', 'firstAnswer'] as const) {
-      limited(m, { limit, latency }, m.cold('--a--b|')).call().subscribe();
+      limited(m, { per: 'client', limit, latency }, m.cold('--a--b|')).call().subscribe();
       limited(m, { limit, latency, per: 'node' }, m.cold('--a--b|')).call().subscribe();
       // One that its caller has left, after an answer.
-      const left = limited(m, { limit, latency }, m.cold('---a--b--')).call().subscribe();
+      const left = limited(m, { per: 'client', limit, latency }, m.cold('---a--b--')).call().subscribe();
       m.scheduler.schedule(() => left.unsubscribe(), 7);
     }
     m.flush();
@@ -312,7 +312,7 @@ describe('concurrencyLimit', () => {
   marble('what another policy refuses leaves its place, and teaches nothing', (m) => {
     const samples: number[] = [];
     const limit = (): Limit => ({ limit: 1, onSample: ({ latencyMs }: LimitSample) => void samples.push(latencyMs) });
-    const policies = [concurrencyLimit({ limit }), rateLimit({ perSecond: 250, burst: 1 })];
+    const policies = [concurrencyLimit({ per: 'client', limit }), rateLimit({ perSecond: 250, burst: 1 })];
     const client = drawnClient(m, { x: m.cold('-(a|)') }, { policies });
     const calls = callsAt(m, client, { a: [0], b: [0], c: [4] });
     const what = 'the rate limit of 250 calls a second is used up: it would have to wait for 3 ms';
@@ -329,7 +329,7 @@ describe('concurrencyLimit', () => {
   });
 
   marble('tells what it stands at', (m) => {
-    const client = limited(m, { limit: fixedLimit(1), name: 'front' });
+    const client = limited(m, { per: 'client', limit: fixedLimit(1), name: 'front' });
     for (let i = 0; i < 3; i++) client.call().subscribe();
     expect(report(client)).toMatchObject({
       inFlight: 1,

@@ -6,7 +6,7 @@
  * where they can still be put in order, given to whichever node is free first, or told at once that it is hopeless.
  *
  * The limit is known (`max`, or what a node says of itself), or learned: `aimdLimit` from refusals, `vegasLimit` and
- * `gradientLimit` from latency. What is learned belongs to one node: use `per: 'node'` for it. One limit for many nodes shrinks for
+ * `gradientLimit` from latency. What is learned belongs to one node, so each has a limit of its own then. One limit for many nodes shrinks for
  * all when one of them is slow or fails, and takes what little waits at each of hundreds for a long queue. Do not use it to keep a
  * rate (`rateLimit` does), nor around streams that live for hours: they keep their places.
  *
@@ -33,7 +33,8 @@ export interface ConcurrencyLimitOptions {
   readonly limit?: LimitAlgorithm;
   /**
    * What has a limit of its own. `client`: one for all calls. `node`: one for each node, which counts attempts. Or the key of a
-   * call, such as its tenant, one for each. Default `client`.
+   * call, such as its tenant, one for each. Default: `node` for a limit that is learned, since what is learned is how much one
+   * node can take; else `client`.
    */
   readonly per?: 'client' | 'node' | ((call: CallInfo) => string | undefined);
   /** Where calls wait beyond the limit; with keys, one queue for each. `false`: they are refused. Default: 1,024 calls. */
@@ -76,7 +77,7 @@ export interface QueueOptions {
  *   their time left when they were let in and ran out of it say nothing; by the first answer, any call that had one does.
  *
  * ```ts
- * createFleet({ …, use: [concurrencyLimit({ limit: aimdLimit(), per: 'node' })] });
+ * createFleet({ …, use: [concurrencyLimit({ limit: aimdLimit() })] });
  * // Nodes that can do one thing at a time, fed without piling up:
  * concurrencyLimit({ per: 'node', max: ({ capabilities }) => capabilities[0]?.maxConcurrency });
  * ```
@@ -90,12 +91,17 @@ export function concurrencyLimit(options: ConcurrencyLimitOptions): Policy {
   const { name = 'concurrencyLimit' } = options;
   return {
     name,
-    start: (ports) => (options.per === 'node' ? new NodePlaces(rules, ports) : new CallPlaces(rules, ports)),
+    start: (ports) => (perOf(options) === 'node' ? new NodePlaces(rules, ports) : new CallPlaces(rules, ports)),
   };
 }
 
+function perOf({ per, limit }: ConcurrencyLimitOptions): NonNullable<ConcurrencyLimitOptions['per']> {
+  return per ?? (limit === undefined ? 'client' : 'node');
+}
+
 function rulesOf(options: ConcurrencyLimitOptions): PlaceRules {
-  const { max, limit, per = 'client', queue = {}, latency = 'end' } = options;
+  const per = perOf(options);
+  const { max, limit, queue = {}, latency = 'end' } = options;
   const { maxKeys = 10_000 } = options;
   const { size = 1_024, maxWaitMs = Infinity } = queue === false ? { size: 0 } : queue;
   const field = (name: string) => `concurrencyLimit.${name}`;

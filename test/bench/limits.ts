@@ -135,12 +135,12 @@ const subjects: readonly Subject[] = [
   {
     name: 'concurrency limit allowed, aimd',
     goal: 5e6,
-    make: () => throughGate(start(concurrencyLimit({ limit: aimdLimit({ initial: 1_000 }) })), calls),
+    make: () => throughGate(start(concurrencyLimit({ per: 'client', limit: aimdLimit({ initial: 1_000 }) })), calls),
   },
   {
     name: 'concurrency limit allowed, gradient',
     goal: 5e6,
-    make: () => throughGate(start(concurrencyLimit({ limit: gradientLimit({ min: 100 }) })), calls),
+    make: () => throughGate(start(concurrencyLimit({ per: 'client', limit: gradientLimit({ min: 100 }) })), calls),
   },
   {
     name: 'concurrency limit allowed, 256 tenants',

@@ -188,7 +188,7 @@ describe('limits in the pipeline', () => {
     [{ max: 2, per: 'node' }],
     [{ max: 4 }, { max: 1, per: 'node', queue: { size: 5, maxWaitMs: 40 } }],
     [{ limit: aimdLimit({ initial: 2 }), per: 'node' }],
-    [{ limit: gradientLimit({ measureCalls: 5 }), queue: { size: 3 } }],
+    [{ per: 'client', limit: gradientLimit({ measureCalls: 5 }), queue: { size: 3 } }],
     [{ max: 1, per: ({ metadata }) => metadata?.tenant as string }],
     [{ max: ({ id }) => (id === 'x' ? 1 : id === 'y' ? 3 : 0), per: 'node', queue: false }],
   );

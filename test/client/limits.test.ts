@@ -102,7 +102,9 @@ describe('limits in a client', () => {
 
   it('learn how much a node can do, from what it refuses', async () => {
     workers = [await startWorker(8, 40)];
-    const { use, snapshot } = poolOf([concurrencyLimit({ limit: aimdLimit({ initial: 2 }), queue: { size: 10_000 } })]);
+    const { use, snapshot } = poolOf([
+      concurrencyLimit({ per: 'client', limit: aimdLimit({ initial: 2 }), queue: { size: 10_000 } }),
+    ]);
     const results = await lastValueFrom(
       range(600).pipe(
         mergeMap(() => lastValueFrom(use((get) => get(), { retry: false })).catch((error: FleetError) => error.code)),
