@@ -41,6 +41,7 @@ const examples: Readonly<Record<string, Expectation>> = {
       /^100 % succeeded, \d+ a second$/m,
       /^grpc_client_call_duration_seconds_count\{.*demo\.Greeter\/SayHello.*\} 100$/m,
       '2 could take a call',
+      '200 spans',
     ],
   },
   policies: { stdout: [/^40 answered, \d+ retries, half of them within [\d.]+ ms$/m] },
