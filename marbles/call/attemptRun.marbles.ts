@@ -1,5 +1,5 @@
-import { map, startWith } from 'rxjs';
-import { perAttempt } from '../../src/call/middleware.js';
+import { map, mergeMap, startWith, timer } from 'rxjs';
+import { perAttempt, type Middleware } from '../../src/call/middleware.js';
 import type { Policy } from '../../src/call/policy.js';
 import { FleetError } from '../../src/core/fleetError.js';
 import type { Continuation } from '../../src/call/resume.js';
@@ -89,6 +89,36 @@ describe('attemptRun', () => {
     const error = new FleetError('UNAVAILABLE', 'no response within 3 ms (firstResponseTimeoutMs)');
     m.expectObservable(client.call({ ...once, firstResponseTimeoutMs: 3 })).toBe('---#', {}, failedAt(error, ['x', 3]));
     m.expectSubscriptions(silent.subscriptions).toBe('^--!');
+  });
+
+  marble('what a middleware or a gate waits for is no latency of the node, and does not use up its time', (m) => {
+    const asking: Middleware<string> = (next) => (call) => timer(5, m.scheduler).pipe(mergeMap(() => next(call)));
+    const waiting: Policy = {
+      name: 'door',
+      start: () => ({
+        gate: {
+          enter(call) {
+            m.scheduler.schedule(() => call.admit(), 4);
+            return false;
+          },
+          withdraw: () => undefined,
+          leave: () => undefined,
+        },
+        close: () => undefined,
+      }),
+    };
+    const clients = [
+      [5, { use: [asking] }],
+      [4, { policies: [waiting] }],
+      [9, { use: [asking], policies: [waiting] }],
+    ] as const;
+    const ends = clients.map(([ms, options]) => {
+      const client = drawnClient(m, { x: m.cold('--(a|)') }, options);
+      m.expectObservable(client.call({ firstResponseTimeoutMs: 3 })).toBe(`${ms}ms --(a|)`);
+      return client.ended;
+    });
+    m.flush();
+    expect(ends.flat()).toEqual(['x ok 2', 'x ok 2', 'x ok 2']);
   });
 
   marble('a stream that has begun in time may then be slow', (m) => {

@@ -22,6 +22,8 @@ import { startWithin } from './startWithin.js';
 
 /** Who runs the attempts of a call. */
 export interface AttemptOwner<C, R> {
+  /** When the first of them may begin, on the stopwatch. */
+  readonly begunAt: number;
   answered(attempt: AttemptRun<C, R>, answer: R): void;
   failed(attempt: AttemptRun<C, R>, error: FleetError): void;
   completed(attempt: AttemptRun<C, R>): void;
@@ -214,13 +216,13 @@ export class AttemptRun<C, R> implements AnswerSink<R>, AttemptContext, NodeSeek
     this.picked = picked;
     this.node = node;
     call.node = node.id;
-    // The first attempt, if it did not wait, begins with the call.
+    // The first attempt, if it finds a node at once, begins then.
     const waitedSince = this.wait === undefined ? 0 : this.wait.since;
     const atOnce = this.number === 1 && waitedSince === 0;
-    this.begunAt = atOnce && ports.gates.length === 0 ? call.begunAt : ports.clock();
+    this.begunAt = atOnce ? this.owner.begunAt : ports.clock();
     const timeoutMs = call.options.firstResponseTimeoutMs;
     if (timeoutMs !== undefined) {
-      this.firstResponseBy = (atOnce ? call.startedAt : ports.now()) + timeoutMs;
+      this.firstResponseBy = (atOnce && this.begunAt === call.begunAt ? call.startedAt : ports.now()) + timeoutMs;
       ports.wheel.add(this.firstResponseBy, this);
     }
     if (this.number > 1 && this.reason !== 'hedge' && !call.tried?.has(node.id)) ports.meter.failedOver(call.name);

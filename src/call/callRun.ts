@@ -20,6 +20,7 @@ import { costsTokens, retryVerdict, type RetryRefusal } from './retryVerdict.js'
 import { StallDetector } from './stallDetector.js';
 
 export class CallRun<C, R> implements AttemptOwner<C, R>, GateUser, HedgedRun, Unsubscribable {
+  begunAt: number;
   /** Attempts that count for `maxAttempts`. */
   counted = 0;
   private readonly call: Call<C, R>;
@@ -41,8 +42,10 @@ export class CallRun<C, R> implements AttemptOwner<C, R>, GateUser, HedgedRun, U
   private hedging: Hedging<C, R> | undefined = undefined;
   private stall: StallDetector | undefined = undefined;
 
-  constructor(call: Call<C, R>, ports: PipelinePorts<C>, sink: AnswerSink<R>) {
+  /** @param begunAt when it came here, on the stopwatch: middlewares may have kept it. */
+  constructor(call: Call<C, R>, ports: PipelinePorts<C>, sink: AnswerSink<R>, begunAt: number) {
     this.call = call;
+    this.begunAt = begunAt;
     this.ports = ports;
     this.sink = sink;
   }
@@ -50,11 +53,12 @@ export class CallRun<C, R> implements AttemptOwner<C, R>, GateUser, HedgedRun, U
   begin(): void {
     this.ports.budget.deposit(this.call.startedAt);
     if (this.ports.gates.length === 0) return this.admitted();
-    this.pass = new GatePass(this.call, this.ports as never, this);
+    this.pass = new GatePass(this.call, this.ports as never, this, this.begunAt);
     this.pass.enter();
   }
 
   admitted(): void {
+    if (this.pass !== undefined) this.begunAt = this.pass.admittedAt;
     this.launch('first');
   }
 

@@ -57,7 +57,7 @@ export class CallSurface<C, R> implements AnswerSink<R>, Expiring, RunningCall, 
     if (ports.events.observed) ports.events.next({ type: 'callStarted', at: call.startedAt, call });
     if (call.deadline !== Infinity) ports.wheel.add(call.deadline, this);
     if (ports.handler === undefined) {
-      const run = new CallRun(call, ports, this);
+      const run = new CallRun(call, ports, this, call.begunAt);
       this.inner = run;
       run.begin();
     } else this.startWithin(ports.handler);

@@ -20,15 +20,19 @@ export class GatePass implements Entrant {
   readonly call: TimedCall;
   private readonly ports: PipelinePorts<never>;
   private readonly user: GateUser;
+  private readonly begunAt: number;
   /** Gates that it has passed and must leave. */
   private passed = 0;
   private waiting = false;
   private over = false;
-  /** When the last gate let it in; nothing before. */
-  private admittedAt = NaN;
+  private hasWaited = false;
+  /** When the last gate let it in, on the stopwatch; nothing before. */
+  admittedAt = NaN;
 
-  constructor(call: TimedCall, ports: PipelinePorts<never>, user: GateUser) {
+  /** @param begunAt when it comes to the first gate, on the stopwatch. */
+  constructor(call: TimedCall, ports: PipelinePorts<never>, user: GateUser, begunAt: number) {
     this.call = call;
+    this.begunAt = begunAt;
     this.ports = ports;
     this.user = user;
   }
@@ -44,6 +48,7 @@ export class GatePass implements Entrant {
         if (this.over) return admitted ? gate.leave(this, this.endOf('CANCELLED')) : gate.withdraw(this);
         if (!admitted) {
           this.waiting = true;
+          this.hasWaited = true;
           return;
         }
         this.passed++;
@@ -52,7 +57,7 @@ export class GatePass implements Entrant {
       this.user.refused(FleetError.from(thrown));
       return;
     }
-    this.admittedAt = this.ports.clock();
+    this.admittedAt = this.hasWaited ? this.ports.clock() : this.begunAt;
     this.user.admitted();
   }
 

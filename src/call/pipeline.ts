@@ -25,7 +25,7 @@ import type { PipelinePorts } from './pipelinePorts.js';
 export function pipeline<C>(ports: PipelinePorts<C>): Handler<C> {
   return <R>(call: Call<C, R>) =>
     new Observable<R>((subscriber: Subscriber<R>) => {
-      const run = new CallRun(call, ports, subscriber);
+      const run = new CallRun(call, ports, subscriber, ports.clock());
       run.begin();
       return run;
     });

@@ -1,5 +1,6 @@
 /** The two clocks of a client: one that says when, and one that says how long. */
 
+import { performance } from 'node:perf_hooks';
 import { asyncScheduler, type SchedulerLike } from 'rxjs';
 
 /** Milliseconds from some moment on, with fractions; never goes back. */

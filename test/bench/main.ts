@@ -2,7 +2,7 @@
  * The benches: `npm run bench -- [--quick] [--only NAME] [--json FILE]`.
  *
  * They run compiled, as users run the library: a loader that compiles on the way adds to every function that is made.
- * `--quick` ends within two minutes on two cores. `--only` runs the rows whose name contains NAME. `--json` writes
+ * `--quick` ends within three minutes on two cores. `--only` runs the rows whose name contains NAME. `--json` writes
  * the rows as `[{ name, subject, against, ratio, value, unit }]`.
  */
 
