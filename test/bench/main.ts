@@ -1,12 +1,16 @@
 /**
  * The benches: `npm run bench -- [--quick] [--only NAME] [--json FILE]`.
  *
- * They run compiled, as users run the library: a loader that compiles on the way adds to every function that is made.
+ * They run compiled, as users run the library: a loader that compiles on the way adds to every function that is made. Each group
+ * has a process of its own, since code that has seen everything is compiled for everything, and slower than in any program.
  * `--quick` ends within three minutes on two cores. `--only` runs the rows whose name contains NAME. `--json` writes
  * the rows as `[{ name, subject, against, ratio, value, unit }]`.
  */
 
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { breakerRows } from './breaker.js';
 import { callRows } from './calls.js';
@@ -24,6 +28,7 @@ const { values: flags } = parseArgs({
     quick: { type: 'boolean', default: false },
     only: { type: 'string', default: '' },
     json: { type: 'string' },
+    group: { type: 'string' },
   },
 });
 
@@ -31,39 +36,54 @@ const effort: Effort = flags.quick
   ? { rounds: 7, turnMs: 250, warmUpMs: 700 }
   : { rounds: 11, turnMs: 1_000, warmUpMs: 2_000 };
 
-const widths = [-46, -16, -19, 7, 12, -10];
-const line = (...cells: readonly string[]) =>
-  console.log(
-    cells.map((cell, i) => (widths[i]! < 0 ? cell.padEnd(-widths[i]!) : cell.padStart(widths[i]!))).join(' '),
-  );
+const wanted = (name: string) => name.includes(flags.only);
 
-const rows: Row[] = [];
-function report(row: Row): void {
-  const { name, subject, against, ratio, value, unit } = row;
-  rows.push(row);
-  const shown = value.toLocaleString('en', { maximumSignificantDigits: 4 });
-  line(name, subject, against, against ? `${ratio.toFixed(2)}x` : '', shown, unit);
-}
+type Rows = Iterable<Row> | AsyncIterable<Row>;
 
-/** The rows beside those of calls, by what their names begin with. */
-const others: Readonly<Record<string, (quick: boolean) => Iterable<Row> | Promise<Iterable<Row>>>> = {
-  pipeline: pipelineRows,
-  pick: pickRows,
-  breaker: breakerRows,
-  limit: limitRows,
-  'node set': nodeSetRows,
-  registrations: registrationRows,
-  metrics: metricRows,
-  telemetry: telemetryRows,
+/** The groups, by what the names of their rows begin with; those of calls have several names. */
+const groups: Readonly<Record<string, () => Rows | Promise<Rows>>> = {
+  calls: () => callRows(effort, wanted),
+  pipeline: () => pipelineRows(flags.quick),
+  pick: () => pickRows(flags.quick),
+  breaker: () => breakerRows(flags.quick),
+  limit: () => limitRows(flags.quick),
+  'node set': () => nodeSetRows(flags.quick),
+  registrations: () => registrationRows(flags.quick),
+  metrics: () => metricRows(flags.quick),
+  telemetry: () => telemetryRows(flags.quick),
 };
 
-const wanted = (name: string) => name.includes(flags.only);
-const start = performance.now();
-line('name', 'subject', 'against', 'ratio', 'value', 'unit');
-for await (const row of callRows(effort, wanted)) report(row);
-for (const [prefix, rowsOf] of Object.entries(others)) {
-  if (flags.only && !flags.only.startsWith(prefix) && !prefix.startsWith(flags.only)) continue;
-  for (const row of await rowsOf(flags.quick)) if (wanted(row.name)) report(row);
+const mayHold = (group: string) =>
+  group === 'calls' || !flags.only || flags.only.startsWith(group) || group.startsWith(flags.only);
+
+if (flags.group !== undefined) {
+  for await (const row of await groups[flags.group]!()) if (wanted(row.name)) process.send!(row);
+  process.disconnect();
+} else {
+  await runAll();
 }
-if (flags.json) writeFileSync(flags.json, `${JSON.stringify(rows, null, 2)}\n`);
-console.log(`${rows.length} rows in ${Math.round((performance.now() - start) / 1_000)} s`);
+
+async function runAll(): Promise<void> {
+  const widths = [-46, -16, -19, 7, 12, -10];
+  const line = (...cells: readonly string[]) =>
+    console.log(
+      cells.map((cell, i) => (widths[i]! < 0 ? cell.padEnd(-widths[i]!) : cell.padStart(widths[i]!))).join(' '),
+    );
+  const rows: Row[] = [];
+  const report = (row: Row) => {
+    const { name, subject, against, ratio, value, unit } = row;
+    rows.push(row);
+    const shown = value.toLocaleString('en', { maximumSignificantDigits: 4 });
+    line(name, subject, against, against ? `${ratio.toFixed(2)}x` : '', shown, unit);
+  };
+  const start = performance.now();
+  line('name', 'subject', 'against', 'ratio', 'value', 'unit');
+  for (const group of Object.keys(groups).filter(mayHold)) {
+    const child = fork(fileURLToPath(import.meta.url), [...process.argv.slice(2), '--group', group]);
+    child.on('message', (row) => report(row as Row));
+    const [code] = (await once(child, 'exit')) as [number | null];
+    if (code !== 0) throw new Error(`the group ${group} ended with ${code}`);
+  }
+  if (flags.json) writeFileSync(flags.json, `${JSON.stringify(rows, null, 2)}\n`);
+  console.log(`${rows.length} rows in ${Math.round((performance.now() - start) / 1_000)} s`);
+}
