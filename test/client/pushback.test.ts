@@ -1,6 +1,5 @@
 /** What real servers say of another try, and of their health: on grpc-js, on connect-node, and on gRPC's C core (python3-grpcio). */
 
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:http2';
 import type { AddressInfo } from 'node:net';
@@ -29,7 +28,7 @@ import {
 } from '../../src/gen/demo/greeter_pb.js';
 import { connectTransport } from '../../src/transport/connect.js';
 import { grpcTransport } from '../../src/transport/grpc.js';
-import { debian } from '../support/debian.js';
+import { noCCore, startCCore } from '../support/cCore.js';
 
 /**
  * A server that fails the first call of each name with `UNAVAILABLE` and the number in the name as its pushback; what comes
@@ -82,22 +81,9 @@ for line in sys.stdin:
         changed.notify_all()
 `;
 
-const python = await debian(['python3-grpcio'], ['python3'], ['usr/lib/python3/dist-packages/grpc/__init__.py']).catch(
-  (error: Error) => error,
-);
-const skipped = python instanceof Error ? `skipped, no python3-grpcio to be had: ${python.message}` : undefined;
-if (skipped && process.env.CI === 'true') throw new Error(skipped);
-if (skipped) console.warn(skipped);
-
-async function startCCore(): Promise<Server & { readonly unwatched: string; say(status: 1 | 2): void }> {
-  const { env } = python as Exclude<typeof python, Error>;
-  const child = spawn('/usr/bin/python3', ['-c', script], { env, stdio: ['pipe', 'pipe', 'inherit'] });
-  const [line] = (await once(child.stdout, 'data')) as [Buffer];
-  const [address, unwatched] = line
-    .toString()
-    .trim()
-    .split(' ')
-    .map((port) => `127.0.0.1:${port}`) as [string, string];
+async function startPython(): Promise<Server & { readonly unwatched: string; say(status: 1 | 2): void }> {
+  const { child, words } = await startCCore(script);
+  const [address, unwatched] = words.map((port) => `127.0.0.1:${port}`) as [string, string];
   return { address, unwatched, say: (status) => child.stdin.write(`${status}\n`), stop: () => child.kill() };
 }
 
@@ -163,7 +149,7 @@ const kinds: readonly Kind[] = [
     start: startConnect,
     transport: connectTransport({ protocol: 'connect' }),
   },
-  { name: 'the C core', start: startCCore, transport: grpcTransport(), skip: skipped !== undefined },
+  { name: 'the C core', start: startPython, transport: grpcTransport(), skip: noCCore !== undefined },
 ];
 
 describe.each(kinds)('a server on $name', ({ start, transport, skip = false }) => {
@@ -193,9 +179,9 @@ describe.each(kinds)('a server on $name', ({ start, transport, skip = false }) =
   });
 });
 
-describe.skipIf(skipped)('the health of servers on the C core', () => {
+describe.skipIf(noCCore)('the health of servers on the C core', () => {
   it('is what they say of themselves; one that knows no such service counts as healthy', async () => {
-    const server = await startCCore();
+    const server = await startPython();
     await using fleet = createFleet({
       discovery: staticNodes([
         { id: 'watched', address: server.address },

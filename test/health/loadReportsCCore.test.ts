@@ -1,7 +1,5 @@
 /** Load reports of servers on gRPC's C core (python3-grpcio). */
 
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { lastValueFrom } from 'rxjs';
 import { createClient } from '../../src/client/client.js';
@@ -11,7 +9,7 @@ import { Greeter } from '../../src/gen/demo/greeter_pb.js';
 import { OrcaLoadReportSchema } from '../../src/gen/xds/orca_load_report_pb.js';
 import { outOfBandLoad } from '../../src/health/outOfBandLoad.js';
 import { grpcTransport } from '../../src/transport/grpc.js';
-import { debian } from '../support/debian.js';
+import { noCCore, startCCore, type CCoreServer } from '../support/cCore.js';
 import { until } from '../support/until.js';
 
 /** Its Python has no ORCA, so that it says the bytes which it is given; the service of node `old` it does not know. */
@@ -42,23 +40,13 @@ print(' '.join(ports), flush=True)
 sys.stdin.read()
 `;
 
-const python = await debian(['python3-grpcio'], ['python3'], ['usr/lib/python3/dist-packages/grpc/__init__.py']).catch(
-  (error: Error) => error,
-);
-const skipped = python instanceof Error ? `skipped, no python3-grpcio to be had: ${python.message}` : undefined;
-if (skipped && process.env.CI === 'true') throw new Error(skipped);
-if (skipped) console.warn(skipped);
-
-describe.skipIf(skipped)('load reports of servers on the C core', () => {
-  let child: ChildProcess;
+describe.skipIf(noCCore)('load reports of servers on the C core', () => {
+  let child: CCoreServer['child'];
   let ports: readonly string[];
   beforeAll(async () => {
-    const { env } = python as Exclude<typeof python, Error>;
     const report = create(OrcaLoadReportSchema, { cpuUtilization: 0.5, rpsFractional: 70 });
     const hex = Buffer.from(toBinary(OrcaLoadReportSchema, report)).toString('hex');
-    child = spawn('/usr/bin/python3', ['-c', server, hex], { env, stdio: ['pipe', 'pipe', 'inherit'] });
-    const [line] = (await once(child.stdout!, 'data')) as [Buffer];
-    ports = line.toString().trim().split(' ');
+    ({ child, words: ports } = await startCCore(server, hex));
   });
   afterAll(() => child?.kill());
   const nodes = () =>

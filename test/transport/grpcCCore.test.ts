@@ -1,6 +1,5 @@
 /** `transport/grpc` against a server on gRPC's C core (python3-grpcio): the one that counts pings, and ends who sends too many. */
 
-import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { filter, firstValueFrom } from 'rxjs';
 import type { Channel } from '../../src/core/channel.js';
@@ -10,7 +9,7 @@ import { Greeter } from '../../src/gen/demo/greeter_pb.js';
 import { RecordedCall } from '../../src/testing/testTransport/recordedCall.js';
 import { grpcTransport } from '../../src/transport/grpc.js';
 import { resolveTransportOptions, type TransportOptions } from '../../src/transport/transportOptions.js';
-import { debian } from '../support/debian.js';
+import { noCCore, startCCore, type CCoreServer } from '../support/cCore.js';
 
 /** Bytes in, bytes out: a request's payload has the number of a reply's. */
 const server = `
@@ -39,26 +38,18 @@ s.start()
 sys.stdin.read()
 `;
 
-const python = await debian(['python3-grpcio'], ['python3'], ['usr/lib/python3/dist-packages/grpc/__init__.py']).catch(
-  (error: Error) => error,
-);
-const skipped = python instanceof Error ? `skipped, no python3-grpcio to be had: ${python.message}` : undefined;
-if (skipped && process.env.CI === 'true') throw new Error(skipped);
-if (skipped) console.warn(skipped);
-
-describe.skipIf(skipped)('grpcTransport and a server on the C core', () => {
+describe.skipIf(noCCore)('grpcTransport and a server on the C core', () => {
   const sayHello = methodOf(Greeter.method.sayHello);
-  let child: ChildProcess;
+  let child: CCoreServer['child'];
   let address: string;
   const lines: string[] = [];
   const channels: Channel[] = [];
 
   beforeAll(async () => {
-    const { env } = python as Exclude<typeof python, Error>;
-    child = spawn('/usr/bin/python3', ['-c', server], { env, stdio: ['pipe', 'pipe', 'inherit'] });
-    child.stdout!.on('data', (chunk: Buffer) => lines.push(...chunk.toString().trim().split('\n')));
-    await once(child.stdout!, 'data');
-    address = `127.0.0.1:${lines[0]}`;
+    const started = await startCCore(server);
+    child = started.child;
+    child.stdout.on('data', (chunk: Buffer) => lines.push(...chunk.toString().trim().split('\n')));
+    address = `127.0.0.1:${started.words[0]}`;
   });
   afterEach(() => {
     for (const channel of channels.splice(0)) channel.close();
@@ -66,7 +57,7 @@ describe.skipIf(skipped)('grpcTransport and a server on the C core', () => {
   afterAll(() => child?.kill());
 
   const printed = async (line: string) => {
-    while (!lines.includes(line)) await once(child.stdout!, 'data');
+    while (!lines.includes(line)) await once(child.stdout, 'data');
   };
   const open = (options?: TransportOptions) => {
     const channel = grpcTransport(options).open(createNode({ address }));
