@@ -100,7 +100,7 @@ const median = (values: readonly number[]): number => values.toSorted((a, b) => 
 /** Medians of several rounds; the rounds of all balancers alternate, so that none has the quiet moments to itself. */
 export function pickRows(quick: boolean): Row[] {
   const rounds = quick ? 5 : 9;
-  const count = quick ? 400_000 : 2_000_000;
+  const count = quick ? 200_000 : 2_000_000;
   const subjects = Object.entries(balancers).flatMap(([name, balancer]) =>
     sizes.flatMap((size) => {
       const picker = pickerFor(balancer(), size);

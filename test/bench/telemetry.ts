@@ -85,7 +85,7 @@ async function cost({ call, flush }: Subject, calls: number): Promise<number> {
 export async function telemetryRows(quick: boolean): Promise<Row[]> {
   const [off, ...on] = subjects();
   const calls = quick ? 19_200 : 64_000;
-  const rounds = quick ? 7 : 15;
+  const rounds = quick ? 5 : 15;
   const added = new Map<string, number[]>(on.map(({ name }) => [name, []]));
   const ratios = new Map<string, number[]>(on.map(({ name }) => [name, []]));
   for (const each of [off, ...on]) await cost(each, calls);
