@@ -55,6 +55,8 @@ export class CallSurface<C, R> implements AnswerSink<R>, Expiring, RunningCall, 
     this.method.inFlight++;
     ports.running.add(this);
     if (ports.events.observed) ports.events.next({ type: 'callStarted', at: call.startedAt, call });
+    // Who was told of it may have closed the client.
+    if (this.over) return;
     if (call.deadline !== Infinity) ports.wheel.add(call.deadline, this);
     if (ports.handler === undefined) {
       const run = new CallRun(call, ports, this, call.begunAt);
@@ -142,6 +144,8 @@ export class CallSurface<C, R> implements AnswerSink<R>, Expiring, RunningCall, 
   private end(code: FleetError['code'] | 'OK', error: FleetError | undefined): void {
     this.over = true;
     const { call, ports, messages } = this;
+    // First, since whoever is told of it may close the client.
+    ports.running.delete(this);
     const { deadline, begunAt, firstAnswerAt } = call;
     if (deadline !== Infinity) ports.wheel.delete(deadline, this);
     const at = call.endedAt || ports.clock();
@@ -155,6 +159,5 @@ export class CallSurface<C, R> implements AnswerSink<R>, Expiring, RunningCall, 
     if (ports.events.observed) {
       ports.events.next({ type: 'callEnded', at: ports.now(), call, code, error, latencyMs, firstMessageMs, messages });
     }
-    ports.running.delete(this);
   }
 }

@@ -1,8 +1,10 @@
 /** What a client lets its users see: events, decisions, figures. */
 
 import {
+  endWith,
   filter,
   firstValueFrom,
+  ignoreElements,
   lastValueFrom,
   NEVER,
   of,
@@ -305,6 +307,33 @@ describe('close', () => {
       expect(await lastValueFrom(seen$, { defaultValue: 'over' })).toBe('over');
     }
   });
+
+  it.each(['callStarted', 'decision', 'attemptStarted', 'attemptEnded', 'retryScheduled', 'callEnded'] as const)(
+    'may come from whoever is told of %s: every call ends once, and nothing goes round for ever',
+    async (type) => {
+      const pool = poolOf(['a', 'b']);
+      let closed: Promise<void> | undefined;
+      pool.events$.subscribe((event) => {
+        if (event.type === type) closed ??= pool.close({ drainMs: 0 });
+      });
+      const ends: string[] = [];
+      for (let i = 0; i < 2; i++) {
+        pool
+          .use((name) => (name === 'a' ? throwError(() => down) : NEVER), retried)
+          .subscribe({
+            error: ({ code }: FleetError) => ends.push(code),
+          });
+      }
+      if (type === 'callEnded') pool.use(() => of(1)).subscribe();
+      // Failures have their back-off first.
+      await firstValueFrom(pool.events$.pipe(ignoreElements(), endWith(undefined)));
+      await closed;
+      // The second call may have come when the client was closed already.
+      expect(ends.filter((code) => code === 'CLOSED')).toHaveLength(2);
+      expect(ends).toHaveLength(2);
+      expect(pool.snapshot().calls.inFlight).toBe(0);
+    },
+  );
 
   it('fails a call that a node never answers, which would else hang for good', async () => {
     const server = await startGreeter({ name: 'a', faults: { hang: true } });
