@@ -229,6 +229,8 @@ export class AttemptRun<C, R> implements AnswerSink<R>, AttemptContext, NodeSeek
     if (ports.events.observed) {
       attemptEvents.decisionMade(ports, this, node, picked);
       attemptEvents.started(ports, this, node, waitedSince);
+      // Who was told of it may have given the call up.
+      if (this.over) return;
     }
     try {
       for (const begin of ports.beginning) begin(this);

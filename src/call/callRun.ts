@@ -205,6 +205,8 @@ export class CallRun<C, R> implements AttemptOwner<C, R>, GateUser, HedgedRun, U
       });
     }
     ports.meter.retried(call.name, reason);
+    // Who was told of it may have given the call up.
+    if (this.over) return;
     if (delayMs === 0) return this.launch(reason);
     this.pause = ports.scheduler.schedule(() => {
       this.pause = undefined;

@@ -317,12 +317,14 @@ describe('close', () => {
         if (event.type === type) closed ??= pool.close({ drainMs: 0 });
       });
       const ends: string[] = [];
+      let begun = 0;
       for (let i = 0; i < 2; i++) {
         pool
-          .use((name) => (name === 'a' ? throwError(() => down) : NEVER), retried)
-          .subscribe({
-            error: ({ code }: FleetError) => ends.push(code),
-          });
+          .use((name) => {
+            begun++;
+            return name === 'a' ? throwError(() => down) : NEVER;
+          }, retried)
+          .subscribe({ error: ({ code }: FleetError) => ends.push(code) });
       }
       if (type === 'callEnded') pool.use(() => of(1)).subscribe();
       // Failures have their back-off first.
@@ -331,6 +333,7 @@ describe('close', () => {
       // The second call may have come when the client was closed already.
       expect(ends.filter((code) => code === 'CLOSED')).toHaveLength(2);
       expect(ends).toHaveLength(2);
+      if (type !== 'callEnded') expect(begun).toBe(type === 'attemptEnded' || type === 'retryScheduled' ? 1 : 0);
       expect(pool.snapshot().calls.inFlight).toBe(0);
     },
   );
