@@ -52,7 +52,8 @@ export interface MdnsOptions {
  * loopback; a loopback address that was heard on loopback comes first.
  *
  * Nodes go when their records run out (refreshed at 80, 85, 90 and 95 % of their life), one second after their
- * goodbye, or when a call to them failed (`query.reconfirm$`) and they do not answer when asked again. With every
+ * goodbye, or when a call to them failed (`query.reconfirm$`) and they do not answer when asked again. One that has moved
+ * does not go back to its old place because a late answer still names that. With every
  * interface gone the last set stays, marked `stale`, and nothing runs out. Shares port 5353 with other responders of
  * the machine, and never asks for unicast answers, since another socket on that port might get them.
  *

@@ -2,7 +2,9 @@
 
 import { spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
-import { BehaviorSubject, filter, firstValueFrom, timeout, type Subscription } from 'rxjs';
+import { once } from 'node:events';
+import { BehaviorSubject, filter, firstValueFrom, ReplaySubject, timeout, toArray, type Subscription } from 'rxjs';
+import type { NodeSet } from '../../src/core/nodeSet.js';
 import { mdns } from '../../src/discovery/mdns.js';
 import { encodePacket } from '../../src/discovery/mdns/encode.js';
 import { packetOf } from '../../src/discovery/mdns/packet.js';
@@ -102,5 +104,40 @@ describe.skipIf(typeof peers === 'string')('mdns, announced by python-zeroconf',
       for (const name of [...live]) await withdraw(name);
     },
     ...{ add: tell, update: tell, remove: withdraw },
+  });
+
+  it('does not send calls back to the port that a server has left, when it answers late with what it said before', async () => {
+    const set$ = new ReplaySubject<NodeSet>();
+    const id = 'mover';
+    const at = (set: NodeSet) => set.get(id)?.addresses.map(({ port }) => port) ?? [];
+    const moved = (port: number) =>
+      firstValueFrom(
+        set$.pipe(
+          filter((set) => at(set).join() === String(port)),
+          timeout(10_000),
+        ),
+      );
+    await tell({ name: id, port: 6_000 });
+    const life = mdns({ interfaces })({ service }).subscribe(set$);
+    const socket = createSocket('udp4').bind(0, '127.0.0.1');
+    await once(socket, 'listening');
+    socket.setMulticastInterface('127.0.0.1');
+    const question = { type: 'PTR', name: `_${service}._tcp.local` } as const;
+    const query = encodePacket(packetOf('query', { questions: [question] }))[0]!;
+    const ports = [6_001, 6_002, 6_003];
+    await moved(6_000);
+    for (const port of ports) {
+      // The answer is prepared when the question comes, and said 20 to 120 ms later.
+      await new Promise<void>((sent) => socket.send(query, 5_353, '224.0.0.251', () => sent()));
+      await tell({ name: id, port });
+      await moved(port);
+    }
+    life.unsubscribe();
+    socket.close();
+    set$.complete();
+    const sets = await firstValueFrom(set$.pipe(toArray()));
+    const firsts = sets.flatMap((set) => at(set).slice(0, 1)).filter((port, i, all) => port !== all[i - 1]);
+    expect(firsts).toEqual([6_000, ...ports]);
+    await withdraw(id);
   });
 });

@@ -6,7 +6,7 @@ import { addressOrder, type HeardAddress } from '../../src/discovery/mdns/addres
 import { encodePacket } from '../../src/discovery/mdns/encode.js';
 import { cameOver, inNetworks, linksOf, type Interfaces } from '../../src/discovery/mdns/links.js';
 import { fromJoined, instanceName, instanceOf, isName, labelsOf, serviceType } from '../../src/discovery/mdns/name.js';
-import { packetOf, type MdnsRecord } from '../../src/discovery/mdns/packet.js';
+import { packetOf, type MdnsRecord, type SrvRecord } from '../../src/discovery/mdns/packet.js';
 import { RecordCache } from '../../src/discovery/mdns/recordCache.js';
 import { readTxt, txtFacts, txtValue } from '../../src/discovery/mdns/txt.js';
 import { mdns } from '../../src/discovery/mdns.js';
@@ -230,6 +230,31 @@ describe('the record cache', () => {
       ['192.168.1.9', false],
       ['10.0.0.9', true],
     ]);
+  });
+
+  it('does not go back to what was replaced when a late answer has it along, but when it is announced', () => {
+    const cache = new RecordCache(10, () => 0);
+    const ports = () => cache.get('one._lumen._tcp.local', 'SRV').map(({ record }) => (record as SrvRecord).port);
+    const [before, after] = [records.srv('one', 'host', 120, 1), records.srv('one', 'host', 120, 2)];
+    heard(cache, before, 'lan', 0);
+    heard(cache, after, 'lan', 5_000);
+    expect(cache.add(before, 'lan', 5_100, true)).toBe('ignored');
+    expect(ports()).toEqual([2, 1]);
+    expect(cache.add(before, 'lan', 5_200)).toBe('new');
+    expect(ports()).toEqual([1, 2]);
+    heard(cache, after, 'lan', 10_000);
+    cache.due(11_000, () => false);
+    expect(cache.add(before, 'lan', 12_900, true)).toBe('ignored');
+    expect(ports()).toEqual([2]);
+    // No answer comes later than this.
+    expect(cache.add(before, 'lan', 13_000, true)).toBe('new');
+  });
+
+  it('takes back a goodbye for which another speaks up, be it along with an answer', () => {
+    const cache = new RecordCache(10, () => 0);
+    heard(cache, records.srv('one', 'host', 120), 'lan', 0);
+    expect(heard(cache, records.srv('one', 'host', 0), 'lan', 5_000)).toBe('dying');
+    expect(cache.add(records.srv('one', 'host', 120), 'lan', 5_100, true)).toBe('new');
   });
 
   it('takes no more than it is allowed to, so that a flood cannot fill the memory', () => {

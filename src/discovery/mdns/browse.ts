@@ -104,11 +104,12 @@ export function browse(options: BrowseOptions): Observable<NodeSet> {
     const hear = (packet: Packet, link: Link): void => {
       if (packet.kind !== 'response') return;
       const now = scheduler.now();
-      const records = [...packet.answers, ...packet.additionals];
+      const { answers, additionals } = packet;
+      const records = [...answers, ...additionals];
       named = new Set(records.flatMap((record) => (record.type === 'SRV' ? nameKey(record.target) : [])));
-      for (const record of records) {
+      for (const [index, record] of records.entries()) {
         if (!admits(record)) continue;
-        const heard = cache.add(record, link.name, now);
+        const heard = cache.add(record, link.name, now, index >= answers.length);
         if (heard === 'full')
           tell('skipped', `${maxRecords} records are known; "${clip(record.name)}" is one too many`);
         if (heard === 'new' || heard === 'dying') instances.touch(record);

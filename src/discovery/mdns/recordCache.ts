@@ -38,6 +38,11 @@ const refreshPoints = [0.8, 0.85, 0.9, 0.95] as const;
 const refreshSpread = 0.02;
 /** What said goodbye or was flushed lives this long, so that a mistake can be corrected (RFC 6762, 10.1 and 10.2). */
 const lastBreathMs = 1_000;
+/**
+ * How late an answer may be. What was multicast within the last second is not sent again before that has passed (RFC 6762,
+ * 6), and answers wait for others to go with: python-zeroconf comes to 1.3 s.
+ */
+const lateAnswerMs = 3_000;
 /** No record is believed for longer. */
 const maxLifeMs = 24 * 3_600_000;
 /** Refreshes that are due within this time, or within 1 % of the life if that is less, are asked for together. */
@@ -49,6 +54,8 @@ export class RecordCache {
   readonly #random: () => number;
   /** The interfaces that are gone while others are left. */
   readonly #gone = new Set<string>();
+  /** Until when what has been replaced is not brought back by what goes along with an answer; the oldest first. */
+  readonly #replaced = new Map<string, number>();
   #size = 0;
   /** Never later than the next thing to do. */
   #nextAt = Infinity;
@@ -67,8 +74,14 @@ export class RecordCache {
     return this.#nextAt;
   }
 
-  /** Takes a record in: a new one, one more sign of life, or a goodbye (life 0). */
-  add(record: MdnsRecord, link: string, now: number): Heard {
+  /**
+   * Takes a record in: a new one, one more sign of life, or a goodbye (life 0).
+   *
+   * @param additional heard as what goes along with an answer (RFC 6763, 12). Responders prepare that when they are
+   *   asked and may say it more than a second later, with what an announcement has replaced meanwhile; so it brings back
+   *   nothing that has just been replaced. What really is as it was before is announced, in the place of an answer.
+   */
+  add(record: MdnsRecord, link: string, now: number, additional = false): Heard {
     const group = setKey(record.name, record.type);
     const records = this.#entries.get(group);
     const key = `${link} ${recordKey(record)}`;
@@ -80,6 +93,9 @@ export class RecordCache {
       for (const entry of dying) this.#die(entry, now);
       return dying.length > 0 ? 'dying' : 'ignored';
     }
+    const place = `${group} ${key}`;
+    if (additional && (this.#replaced.get(place) ?? 0) > now) return 'ignored';
+    this.#replaced.delete(place);
     let changed = known?.dying ?? false;
     for (const entry of orphans) {
       records!.delete(`${entry.link} ${recordKey(record)}`);
@@ -94,6 +110,7 @@ export class RecordCache {
         const several = record.type === 'A' || record.type === 'AAAA';
         if (other.receivedAt >= now - (several ? lastBreathMs : 0)) continue;
         this.#die(other, now);
+        this.#remember(`${group} ${other.link} ${recordKey(other.record)}`, now);
         changed = true;
       }
     }
@@ -187,6 +204,15 @@ export class RecordCache {
       }
     }
     this.#nextAt = now;
+  }
+
+  #remember(place: string, now: number): void {
+    this.#replaced.delete(place);
+    this.#replaced.set(place, now + lateAnswerMs);
+    for (const [oldest, until] of this.#replaced) {
+      if (until > now && this.#replaced.size <= this.#maxRecords) break;
+      this.#replaced.delete(oldest);
+    }
   }
 
   #orphansOf(record: MdnsRecord, records: ReadonlyMap<string, Entry> | undefined): readonly Entry[] {
