@@ -38,6 +38,14 @@ export type { TokenBucket, TokenBucketOptions } from './core/tokenBucket.js';
 
 // discovery: where are the nodes?
 export type { Discovery, DiscoveryEvent, DiscoveryQuery } from './discovery/discovery.js';
+export type {
+  XdsCacheState,
+  XdsEvent,
+  XdsResourceCount,
+  XdsServerState,
+  XdsState,
+  XdsUpdate,
+} from './discovery/xds/xdsEvent.js';
 export { staticNodes } from './discovery/staticNodes.js';
 export type { StaticNode, StaticNodesOptions } from './discovery/staticNodes.js';
 export { mergeDiscovery } from './discovery/mergeDiscovery.js';
@@ -119,6 +127,7 @@ export type { PeakEwmaOptions } from './balancer/peakEwma.js';
 export { fastestResponse } from './balancer/fastestResponse.js';
 export type { FastestResponseOptions } from './balancer/fastestResponse.js';
 export { weightedRoundRobin } from './balancer/weightedRoundRobin.js';
+export type { BalancerEvent, LoadWeightsUpdated, LoadWeightState, NodeLoadWeight } from './balancer/balancerEvent.js';
 export type { LoadReportWeights, WeightedRoundRobinOptions } from './balancer/weightedRoundRobin.js';
 export { weightedRandom } from './balancer/weightedRandom.js';
 export type { WeightedRandomOptions } from './balancer/weightedRandom.js';
@@ -142,6 +151,7 @@ export type { PriorityFailoverOptions } from './balancer/priorityFailover.js';
 export { pickerOf } from './balancer/pickerOf.js';
 export type {
   Balancer,
+  BalancerPorts,
   BalancerTraits,
   Excluded,
   NoPick,
@@ -278,5 +288,5 @@ export type { PoolMember } from './client/pool/poolMembers.js';
 export type { CloseOptions, EngineOptions, LiveNodes, MethodOptions } from './client/engineOptions.js';
 export type { ReadyOptions } from './client/ready.js';
 export type { Selection, SelectOptions } from './client/select.js';
-export type { ConnectionChanged, DiscoveryHappened, FleetEvent } from './client/fleetEvent.js';
+export type { ConnectionChanged, DiscoveryHappened, FleetEvent, XdsHappened } from './client/fleetEvent.js';
 export type { BalancerFigures, CallFigures, FleetSnapshot, NodeFigures, Quantiles } from './client/fleetSnapshot.js';

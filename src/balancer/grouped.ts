@@ -6,7 +6,7 @@ import { NodeFilter } from '../core/nodeFilter.js';
 import { NodeSet, type NodeChanges } from '../core/nodeSet.js';
 import type { Grouping, Part, Spread } from './grouped/grouping.js';
 import { GroupPicker } from './grouped/groupPicker.js';
-import type { Balancer, BalancerTraits, Picker } from './picker.js';
+import type { Balancer, BalancerPorts, BalancerTraits, Picker } from './picker.js';
 
 /**
  * Splits each set by the grouping, shows each group its part, and yields a picker over all of them.
@@ -19,9 +19,9 @@ import type { Balancer, BalancerTraits, Picker } from './picker.js';
  * was not tried already, goes to another where the grouping lets it. The state of a group's balancer lasts as long as
  * somebody is in the group. What the callbacks throw is the error of the stream.
  */
-export function grouped(set$: Observable<NodeSet>, grouping: Grouping): Observable<Picker> {
+export function grouped(set$: Observable<NodeSet>, grouping: Grouping, ports?: BalancerPorts): Observable<Picker> {
   return new Observable((subscriber) => {
-    const groups = new Groups(grouping, subscriber);
+    const groups = new Groups(grouping, ports, subscriber);
     subscriber.add(groups.life);
     if (grouping.changed$) {
       const changes$ = grouping.changed$.pipe(catchError(() => EMPTY));
@@ -61,6 +61,7 @@ interface Group {
 class Groups {
   readonly life = new Subscription();
   readonly #grouping: Grouping;
+  readonly #ports: BalancerPorts | undefined;
   readonly #subscriber: Subscriber<Picker>;
   readonly #byName = new Map<string, Group>();
   /** Those of `#byName` in their order. */
@@ -71,8 +72,9 @@ class Groups {
   #spread: Spread | undefined;
   #feeding = false;
 
-  constructor(grouping: Grouping, subscriber: Subscriber<Picker>) {
+  constructor(grouping: Grouping, ports: BalancerPorts | undefined, subscriber: Subscriber<Picker>) {
     this.#grouping = grouping;
+    this.#ports = ports;
     this.#subscriber = subscriber;
     for (const name of grouping.names ?? []) this.#admit(name);
     this.#ordered = [...this.#byName.values()];
@@ -142,14 +144,16 @@ class Groups {
     };
     this.life.add(working);
     working.add(
-      set$.pipe(this.#grouping.balancerOf(name)).subscribe({
-        next: (picker) => {
-          group.picker = picker;
-          // A balancer may change its mind without a new set.
-          if (!this.#feeding) this.#tell();
-        },
-        error: (error: unknown) => this.#subscriber.error(error),
-      }),
+      this.#grouping
+        .balancerOf(name)(set$, this.#ports)
+        .subscribe({
+          next: (picker) => {
+            group.picker = picker;
+            // A balancer may change its mind without a new set.
+            if (!this.#feeding) this.#tell();
+          },
+          error: (error: unknown) => this.#subscriber.error(error),
+        }),
     );
     return group;
   }

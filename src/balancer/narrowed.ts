@@ -31,7 +31,7 @@ export interface Narrowing {
 
 /** The balancer over the part that a narrowing makes of each set. `name` comes before its own in accounts. */
 export function narrowed(name: string, balancer: Balancer, narrowing: () => Narrowing): Balancer {
-  const outer: Balancer = (set$) =>
+  const outer: Balancer = (set$, ports) =>
     new Observable((subscriber) => {
       const narrow = narrowing();
       const part$ = new Subject<NodeSet>();
@@ -42,7 +42,7 @@ export function narrowed(name: string, balancer: Balancer, narrowing: () => Narr
       const tell = () => {
         if (picker) subscriber.next(new NarrowedPicker(name, whole, picker, narrow));
       };
-      const life = part$.pipe(balancer).subscribe({
+      const life = balancer(part$, ports).subscribe({
         next: (next) => {
           picker = next;
           // A balancer may change its mind without a new set.

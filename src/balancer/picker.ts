@@ -1,18 +1,27 @@
 /** What a balancer yields: a value that picks a node for each call, at once. */
 
-import type { OperatorFunction } from 'rxjs';
+import type { Observable } from 'rxjs';
+import type { EventSink } from '../core/eventSink.js';
 import type { Node } from '../core/node.js';
 import type { NodeSet } from '../core/nodeSet.js';
 import type { Outcome } from '../core/nodeStats.js';
 import type { Refusal, Why } from '../core/why.js';
+import type { BalancerEvent } from './balancerEvent.js';
 
 /**
  * A strategy: from node sets to pickers. `nodes$.pipe(roundRobin())` yields a picker per set; what the strategy
  * remembers (whose turn it is, the ring) survives the sets, but not the subscription.
  */
-export interface Balancer extends OperatorFunction<NodeSet, Picker> {
+export interface Balancer {
+  /** @param ports what a client gives to its balancer, and a balancer to those within it. */
+  (set$: Observable<NodeSet>, ports?: BalancerPorts): Observable<Picker>;
   /** What can be said of it before it picks. Default: nothing is known. */
   readonly traits?: BalancerTraits;
+}
+
+/** What a balancer needs of the client around it. */
+export interface BalancerPorts {
+  readonly events: EventSink<BalancerEvent>;
 }
 
 /** What a strategy heeds, so that an option that would have no effect on it can be refused. */

@@ -99,13 +99,17 @@ export function priorityFailover(options: PriorityFailoverOptions = {}): Balance
     };
   };
 
-  return withTraits(traitsOver(policy, [balancer]), (set$) =>
-    grouped(set$, {
-      ...{ name: policy, seed, random, groupOf, spread },
-      compare: (a, b) => Number(a) - Number(b),
-      balancerOf: () => balancer,
-      elsewhere: (node) => `priority ${groupOf(node)}`,
-    }),
+  return withTraits(traitsOver(policy, [balancer]), (set$, ports) =>
+    grouped(
+      set$,
+      {
+        ...{ name: policy, seed, random, groupOf, spread },
+        compare: (a, b) => Number(a) - Number(b),
+        balancerOf: () => balancer,
+        elsewhere: (node) => `priority ${groupOf(node)}`,
+      },
+      ports,
+    ),
   );
 }
 

@@ -76,12 +76,16 @@ export function splitByWeight(weights: Readonly<Record<string, number>>, options
     return names.includes(group) ? `in group ${group}` : `group ${group} has no share`;
   };
 
-  return withTraits(traitsOver(policy, names.map(balancerOf)), (set$) =>
-    grouped(set$, {
-      ...{ name: policy, seed: salt === '' ? seed : murmur3(salt, seed), random },
-      ...{ groupOf: inGroup, names, balancerOf, elsewhere },
-      spread: () => ({ sharesFor: () => everyCall }),
-    }),
+  return withTraits(traitsOver(policy, names.map(balancerOf)), (set$, ports) =>
+    grouped(
+      set$,
+      {
+        ...{ name: policy, seed: salt === '' ? seed : murmur3(salt, seed), random },
+        ...{ groupOf: inGroup, names, balancerOf, elsewhere },
+        spread: () => ({ sharesFor: () => everyCall }),
+      },
+      ports,
+    ),
   );
 }
 

@@ -59,13 +59,10 @@ export function stickySessions(options: StickySessionsOptions = {}): Balancer {
   requireOption(Number.isInteger(maxSessions) && maxSessions >= 1, 'maxSessions', 'a whole number over 0', maxSessions);
   requireOption(idleMs > 0, 'idleMs', 'a time over 0', idleMs);
   const { name = 'custom', weighted = true } = balancer.traits ?? {};
-  return withTraits({ name: `sticky_sessions: ${name}`, weighted, keyed: true }, (set$) =>
+  return withTraits({ name: `sticky_sessions: ${name}`, weighted, keyed: true }, (set$, ports) =>
     defer(() => {
       const sessions = new SessionTable(maxSessions, idleMs, stopwatchOf(scheduler));
-      return set$.pipe(
-        balancer,
-        map((inner) => new SessionPicker(inner, name, sessions)),
-      );
+      return balancer(set$, ports).pipe(map((inner) => new SessionPicker(inner, name, sessions)));
     }),
   );
 }

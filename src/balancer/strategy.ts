@@ -58,7 +58,7 @@ export function balancerOf(
 
 /** The balancer, with what can be said of it. */
 export function withTraits(traits: BalancerTraits, balancer: Balancer): Balancer {
-  return Object.assign((set$: Parameters<Balancer>[0]) => balancer(set$), { traits });
+  return Object.assign((...given: Parameters<Balancer>) => balancer(...given), { traits });
 }
 
 /** A chooser and the form of its list that it was last told. */

@@ -105,9 +105,9 @@ function reportedRoundRobin(
   );
   const terms = { blackoutPeriodMs, weightExpirationMs, weightUpdateMs, errorUtilizationPenalty };
   const name = 'client_side_weighted_round_robin';
-  return withTraits({ name, weighted: false, keyed: false }, (set$) =>
+  return withTraits({ name, weighted: false, keyed: false }, (set$, ports) =>
     defer(() => {
-      const weights = new LoadWeights(terms, scheduler);
+      const weights = new LoadWeights(terms, scheduler, ports);
       const rotating = balancerOf(name, () => ({ chooser: () => new ReportedRotation(weights, random) }));
       return using(
         () => weights.start(),

@@ -118,17 +118,21 @@ export function zoneAware(options: ZoneAwareOptions): Balancer {
     return { perZone, trouble: panicIn(nodes, 'callers') ?? troubleOf(perZone, zone) };
   };
 
-  return withTraits(traitsOver(policy, [balancer]), (set$) =>
+  return withTraits(traitsOver(policy, [balancer]), (set$, ports) =>
     defer(() => {
       let seen: Callers = { perZone: new Map(), trouble: 'no caller is known yet' };
-      return grouped(set$, {
-        ...{ name: policy, seed, random, groupOf: inZone, whole: true },
-        compare: (a, b) => (a === zone ? -1 : b === zone ? 1 : a < b ? -1 : 1),
-        balancerOf: () => balancer,
-        spread: (parts, set) => spread(parts, set, told ?? (clients ? seen : evenCallers(parts, zone))),
-        ...(isObservable(clients) ? { changed$: clients.pipe(tap((set) => (seen = callersIn(set)))) } : {}),
-        elsewhere: (node) => labelOf(inZone(node)),
-      });
+      return grouped(
+        set$,
+        {
+          ...{ name: policy, seed, random, groupOf: inZone, whole: true },
+          compare: (a, b) => (a === zone ? -1 : b === zone ? 1 : a < b ? -1 : 1),
+          balancerOf: () => balancer,
+          spread: (parts, set) => spread(parts, set, told ?? (clients ? seen : evenCallers(parts, zone))),
+          ...(isObservable(clients) ? { changed$: clients.pipe(tap((set) => (seen = callersIn(set)))) } : {}),
+          elsewhere: (node) => labelOf(inZone(node)),
+        },
+        ports,
+      );
     }),
   );
 }

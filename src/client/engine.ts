@@ -39,6 +39,7 @@ import { requireOption } from '../core/requireOption.js';
 import { retryBudget } from '../core/retryBudget.js';
 import { retryThrottle } from '../core/retryThrottle.js';
 import { SwiftEnds } from '../core/swiftEnds.js';
+import type { XdsEvent } from '../discovery/xds/xdsEvent.js';
 import { ejections } from '../health/ejections.js';
 import type { HealthTarget, NodeHealth } from '../health/healthCheck.js';
 import { healthOf } from '../health/healthOf.js';
@@ -55,6 +56,7 @@ import { Pickers } from './pickers.js';
 import { ready } from './ready.js';
 import { explain, select, type Selection, type SelectOptions } from './select.js';
 import { stateEvents } from './stateEvents.js';
+import { XdsStates } from './xdsStates.js';
 
 /** An engine that holds connections `C`, of which calls get `T`. */
 export interface Engine<C, T = C> extends LiveNodes {
@@ -117,7 +119,12 @@ export function createEngine<C extends Connection, T>(
     onDiscoveryEvent?.(event);
     if (events.observed) events.next({ type: 'discovery', at: now(), event });
   };
-  const query = { service, namespace, reconfirm$, onEvent, scheduler, random };
+  const xdsStates = new XdsStates();
+  const onXdsEvent = (event: XdsEvent) => {
+    xdsStates.take(event);
+    if (events.observed) events.next({ type: 'xds', at: now(), event });
+  };
+  const query = { service, namespace, reconfirm$, onEvent, onXdsEvent, scheduler, random };
   const directory = createNodeDirectory(options.discovery(query), { initialState: options.initialState });
   const { nodes$ } = directory;
   const nodes = () => nodes$.value;
@@ -127,7 +134,7 @@ export function createEngine<C extends Connection, T>(
   };
 
   const policies = startPolicies(layers.policies, { scheduler, random, clock, events, nodes, ...annotations });
-  const pickers = new Pickers(pickableNodes(directory, options, { events, scheduler }), balancer);
+  const pickers = new Pickers(pickableNodes(directory, options, { events, scheduler }), balancer, { events });
   const follow = () => connections.follow(nodes(), pickers.reach(nodes()));
   life.add(pickers.changes(undefined).subscribe({ next: follow, error: () => undefined }));
   follow();
@@ -203,7 +210,7 @@ export function createEngine<C extends Connection, T>(
     changes$: directory.changes$,
     node$: (id) => directory.node$(id),
     ready: (waiting) => ready(nodes$, scheduler, waiting),
-    events$: merge(events, stateEvents(directory, connections, scheduler)).pipe(takeUntil(closed$)),
+    events$: merge(events, stateEvents(directory, connections, xdsStates, scheduler)).pipe(takeUntil(closed$)),
     outcomes$,
     decisions$: events.pipe(filter((event) => event.type === 'decision')),
     metrics$: merge(of(undefined), endings$.pipe(auditTime(100, scheduler)), interval(1_000, scheduler)).pipe(

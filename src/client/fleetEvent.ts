@@ -1,8 +1,10 @@
 /** Everything that happens in a fleet or pool, as one stream: what all that watches is fed by. */
 
+import type { BalancerEvent } from '../balancer/balancerEvent.js';
 import type { CallEvent } from '../call/callEvent.js';
 import type { ConnectivityState } from '../core/channel.js';
 import type { DiscoveryEvent } from '../discovery/discovery.js';
+import type { XdsEvent } from '../discovery/xds/xdsEvent.js';
 import type { HealthEvent } from '../health/healthEvent.js';
 
 /** The connection to a node changed its state. */
@@ -24,5 +26,12 @@ export interface DiscoveryHappened {
   readonly event: DiscoveryEvent;
 }
 
+/** An xDS client among the discoveries was told something, or stands elsewhere than before. */
+export interface XdsHappened {
+  readonly type: 'xds';
+  readonly at: number;
+  readonly event: XdsEvent;
+}
+
 /** Told apart by `type`. */
-export type FleetEvent = CallEvent | HealthEvent | ConnectionChanged | DiscoveryHappened;
+export type FleetEvent = CallEvent | HealthEvent | BalancerEvent | ConnectionChanged | DiscoveryHappened | XdsHappened;

@@ -1,7 +1,7 @@
 /** The pickers of a client: that of its balancer, and one for each other balancer that calls ask for. */
 
 import { Subject, type Observable, type Subscription } from 'rxjs';
-import type { Balancer, Picker } from '../balancer/picker.js';
+import type { Balancer, BalancerPorts, Picker } from '../balancer/picker.js';
 import { FleetError } from '../core/fleetError.js';
 import { NodeSet } from '../core/nodeSet.js';
 
@@ -19,13 +19,15 @@ export class Pickers {
   /** What went wrong with the nodes or the balancer, once it has. */
   failure: FleetError | undefined;
   readonly #nodes$: Observable<NodeSet>;
+  readonly #ports: BalancerPorts;
   readonly #main: Seat;
   readonly #others = new Map<Balancer, Seat>();
   #closed = false;
 
   /** @param nodes$ emits the nodes at once, and then each change. */
-  constructor(nodes$: Observable<NodeSet>, balancer: Balancer) {
+  constructor(nodes$: Observable<NodeSet>, balancer: Balancer, ports: BalancerPorts) {
     this.#nodes$ = nodes$;
+    this.#ports = ports;
     this.#main = this.#seat(balancer);
   }
 
@@ -83,7 +85,7 @@ export class Pickers {
       picker$,
       subscription: undefined as unknown as Subscription,
     };
-    seat.subscription = this.#nodes$.pipe(balancer).subscribe({
+    seat.subscription = balancer(this.#nodes$, this.#ports).subscribe({
       next: (picker) => {
         seat.picker = picker;
         picker$.next(picker);

@@ -1,20 +1,23 @@
-/** Changes of connections and of the health of nodes, as events. */
+/** Changes of connections and of the health of nodes, as events; and where those who begin to look find things. */
 
 import { Observable, type SchedulerLike } from 'rxjs';
 import type { Connection, ConnectivityState } from '../core/channel.js';
 import type { NodeDirectory } from '../nodes/nodeDirectory.js';
 import type { ChannelPool } from '../transport/channelPool.js';
 import type { FleetEvent } from './fleetEvent.js';
+import type { XdsStates } from './xdsStates.js';
 
-/** Told to each who listens, beginning with the connections that there are. */
+/** Told to each who listens, beginning with the connections that there are, and with where xDS clients stand. */
 export function stateEvents<C extends Connection>(
   directory: NodeDirectory,
   connections: ChannelPool<C>,
+  xds: XdsStates,
   scheduler: SchedulerLike,
 ): Observable<FleetEvent> {
   return new Observable((subscriber) => {
     const states = new Map<string, ConnectivityState>();
     const known = new Map(directory.nodes$.value.nodes.map((node) => [node.id, node.health]));
+    for (const event of xds.all()) subscriber.next({ type: 'xds', at: scheduler.now(), event });
     subscriber.add(
       connections.states$.subscribe(({ id: node, state: to, reason }) => {
         const from = states.get(node) ?? 'IDLE';

@@ -2,6 +2,7 @@
 
 import type { Observable, SchedulerLike } from 'rxjs';
 import type { NodeSet } from '../core/nodeSet.js';
+import type { XdsEvent } from './xds/xdsEvent.js';
 
 /** What to look for, and the ports of time and chance. */
 export interface DiscoveryQuery {
@@ -15,6 +16,8 @@ export interface DiscoveryQuery {
   readonly reconfirm$?: Observable<string>;
   /** Told of what was skipped or went wrong without ending the discovery. */
   readonly onEvent?: (event: DiscoveryEvent) => void;
+  /** Told of what passes between a client of xDS and its control planes, for those who count it. */
+  readonly onXdsEvent?: (event: XdsEvent) => void;
   /** Default `asyncScheduler`. */
   readonly scheduler?: SchedulerLike;
   /** Default `Math.random`. */

@@ -27,6 +27,7 @@ import { reconnecting } from './reconnecting.js';
 import { adsStream, type AdsStreamOptions } from './xds/adsStream.js';
 import type { XdsNode, XdsServer } from './xds/bootstrap.js';
 import { increments, stateOfTheWorld } from './xds/dialect.js';
+import { ClientReport } from './xds/clientReport.js';
 import { dropCategory, type XdsDrop } from './xds/dropCategory.js';
 import { nodesOf } from './xds/nodesOf.js';
 import { resolveTarget, type Resolution } from './xds/resolveTarget.js';
@@ -82,15 +83,16 @@ const source = 'xds';
 const clientFeatures = ['envoy.lb.does_not_support_overprovisioning', 'xds.config.resource-in-sotw'];
 
 function following(query: DiscoveryQuery, target: Target, self: XdsNode, settings: ResolvedXds): Observable<NodeSet> {
-  const { scheduler = asyncScheduler, onEvent } = query;
+  const { scheduler = asyncScheduler, onEvent, onXdsEvent } = query;
   const { servers } = target;
   const store = new ResourceStore();
+  const report = new ClientReport(store, (event) => onXdsEvent?.(event));
   const told = new Set<string>();
   let turn = 0;
   let incremental = settings.incremental !== false;
   let drops = '[]';
 
-  const stream: Omit<AdsStreamOptions, 'channel' | 'ignoreDeletion' | 'timerIsTransientError' | 'note' | 'onAnswer'> = {
+  const stream = {
     ...{ store, scheduler, resourceTimeoutMs: settings.resourceTimeoutMs },
     resolve: () => resolveTarget(target, store),
     node: create(NodeSchema, {
@@ -98,7 +100,8 @@ function following(query: DiscoveryQuery, target: Target, self: XdsNode, setting
       ...(self.locality ? { locality: self.locality } : {}),
       ...(self.metadata ? { metadata: self.metadata } : {}),
     }),
-    tell: (message) => onEvent?.({ source, type: 'skipped', message }),
+    tell: (message: string) => onEvent?.({ source, type: 'skipped', message }),
+    onChange: () => report.changed(),
   };
 
   const setsOf = (resolution: Resolution): NodeSet[] => {
@@ -128,7 +131,8 @@ function following(query: DiscoveryQuery, target: Target, self: XdsNode, setting
     const channel = settings.transportTo(server).open(createNode({ id: where, address, service: source }));
     const { ignoreResourceDeletion: ignoreDeletion, timerIsTransientError } = server;
     let answered = false;
-    const streamOptions = {
+    report.dialled(where);
+    const streamOptions: AdsStreamOptions = {
       ...{ ...stream, channel, ignoreDeletion, timerIsTransientError },
       tell: (message: string) => stream.tell(`the control plane at ${where}: ${message}`),
       note: (message: string) => {
@@ -138,7 +142,11 @@ function following(query: DiscoveryQuery, target: Target, self: XdsNode, setting
         told.add(message);
         stream.tell(`the control plane at ${where}: ${message}`);
       },
-      onAnswer: () => void (answered = true),
+      onAnswer: () => {
+        answered = true;
+        report.answered(where);
+      },
+      onRead: (kind, good, bad) => report.updated(where, kind, good, bad),
     };
     const open = (): Observable<Resolution> => {
       answered = false;
@@ -158,7 +166,10 @@ function following(query: DiscoveryQuery, target: Target, self: XdsNode, setting
       retry({ delay: again }),
       mergeMap(setsOf),
       catchError((thrown: unknown) => {
-        if (!answered) turn++;
+        if (!answered) {
+          turn++;
+          report.failed(where);
+        }
         return throwError(() => failure(FleetError.from(thrown), where));
       }),
       finalize(() => channel.close()),
@@ -167,7 +178,7 @@ function following(query: DiscoveryQuery, target: Target, self: XdsNode, setting
   return reconnecting(query, () => defer(() => session(servers[turn % servers.length]!)), {
     source,
     ...(settings.backoff ? { backoff: settings.backoff } : {}),
-  });
+  }).pipe(finalize(() => report.ended()));
 }
 
 /** How many messages are remembered as told. */

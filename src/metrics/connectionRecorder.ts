@@ -2,14 +2,20 @@
 
 import type { ConnectivityState } from '../core/channel.js';
 import type { Node } from '../core/node.js';
-import type { GrpcMetric } from './grpcMetrics.js';
 import type { Metric, Sum } from './metric.js';
 import type { NodeAttributes } from './nodeAttributes.js';
 import type { EventHandlers, Recorder } from './recorder.js';
 
+export interface ConnectionMetrics {
+  readonly made: Metric;
+  readonly failed: Metric;
+  readonly ended: Metric;
+  readonly open?: Metric;
+}
+
 /** The connections of all nodes with the same attributes. */
 interface Connections {
-  readonly open: Sum;
+  readonly open: Sum | undefined;
   readonly made: Sum;
   readonly failed: Sum;
   readonly ended: Sum;
@@ -26,13 +32,9 @@ export class ConnectionRecorder implements Recorder {
   private readonly groups = new Map<string, Connections>();
   private readonly nodeOf: (id: string) => Node | undefined;
   private readonly nodeAttributes: NodeAttributes;
-  private readonly metrics: Readonly<Record<GrpcMetric, Metric>>;
+  private readonly metrics: ConnectionMetrics;
 
-  constructor(
-    metrics: Readonly<Record<GrpcMetric, Metric>>,
-    nodeAttributes: NodeAttributes,
-    nodeOf: (id: string) => Node | undefined,
-  ) {
+  constructor(metrics: ConnectionMetrics, nodeAttributes: NodeAttributes, nodeOf: (id: string) => Node | undefined) {
     this.nodeAttributes = nodeAttributes;
     this.nodeOf = nodeOf;
     this.metrics = metrics;
@@ -46,14 +48,14 @@ export class ConnectionRecorder implements Recorder {
 
   ended(closed: boolean): void {
     if (closed) for (const id of this.open.keys()) this.closed(id);
-    else for (const { open } of this.open.values()) open.add(-1);
+    else for (const { open } of this.open.values()) open?.add(-1);
   }
 
   private changed(id: string, from: ConnectivityState, to: ConnectivityState): void {
     if (to === 'READY') {
       const group = this.groupOf(this.nodeOf(id));
       group.made.add(1);
-      group.open.add(1);
+      group.open?.add(1);
       this.open.set(id, group);
     } else if (from === 'READY') this.closed(id);
     else if (to === 'TRANSIENT_FAILURE') this.groupOf(this.nodeOf(id)).failed.add(1);
@@ -63,7 +65,7 @@ export class ConnectionRecorder implements Recorder {
     const group = this.open.get(id);
     if (group === undefined) return;
     this.open.delete(id);
-    group.open.add(-1);
+    group.open?.add(-1);
     group.ended.add(1);
   }
 
@@ -74,10 +76,10 @@ export class ConnectionRecorder implements Recorder {
     if (group === undefined) {
       const attributes = nodeAttributes.of(node);
       group = {
-        open: metrics.openConnections.sum(attributes),
-        made: metrics.attemptsSucceeded.sum(attributes),
-        failed: metrics.attemptsFailed.sum(attributes),
-        ended: metrics.disconnections.sum(attributes),
+        open: metrics.open?.sum(attributes),
+        made: metrics.made.sum(attributes),
+        failed: metrics.failed.sum(attributes),
+        ended: metrics.ended.sum(attributes),
       };
       groups.set(key, group);
     }

@@ -1,11 +1,13 @@
 /**
  * The metrics of gRPC clients, by their own names, with the buckets that their gRFCs recommend.
  *
- * gRFC A66 (attempts and calls), A96 (retries), A94 (connections), A91 (ejections); https://github.com/grpc/proposal,
- * https://grpc.io/docs/guides/opentelemetry-metrics/. Of A78, the metrics of `pick_first` are those of A94 by names that
- * A94 gave up, and those of `weighted_round_robin` tell of load reports, of which no event tells here.
+ * gRFC A66 (attempts and calls), A96 (retries), A94 (connections), A91 (ejections), A78 (load reports, xDS);
+ * https://github.com/grpc/proposal, https://grpc.io/docs/guides/opentelemetry-metrics/. The metrics of `pick_first` of A78
+ * are those of A94 by names that A94 gave up.
  */
 
+import type { ConnectionMetrics } from './connectionRecorder.js';
+import type { Metric } from './metric.js';
 import type { MetricSpec } from './metricSpec.js';
 
 /** Seconds (gRFC A66). */
@@ -21,12 +23,19 @@ const sizeBuckets: readonly number[] = [
   1_073_741_824, 4_294_967_296,
 ];
 
+/** Requests a second that a node could bear, by what it reports; gRPC leaves the buckets to the SDK. 0: of no use. */
+const weightBuckets: readonly number[] = [
+  0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000,
+];
+
 /** @param latency buckets of everything that is measured in seconds. */
 export function grpcMetrics(latency: readonly number[] = latencyBuckets) {
   const target = { target: 'grpc.target' };
   const method = { method: 'grpc.method', ...target };
   const ended = { ...method, status: 'grpc.status' };
   const detected = { ...target, detectionMethod: 'grpc.lb.outlier_detection.detection_method' };
+  const xdsServer = { ...target, xdsServer: 'grpc.xds.server' };
+  const xdsUpdate = { ...xdsServer, xdsResourceType: 'grpc.xds.resource_type' };
   return {
     attemptStarted: {
       name: 'grpc.client.attempt.started',
@@ -142,7 +151,83 @@ export function grpcMetrics(latency: readonly number[] = latencyBuckets) {
       description: 'Nodes that would have been taken out and were spared, by what found it and why they were.',
       attributes: { ...detected, unenforcedReason: 'grpc.lb.outlier_detection.unenforced_reason' },
     },
+    plainTurns: {
+      name: 'grpc.lb.wrr.rr_fallback',
+      kind: 'counter',
+      unit: '{update}',
+      description: 'Looks at load reports after which nodes take plain turns, since fewer than two weights are usable.',
+      attributes: target,
+    },
+    weightsNotYetUsable: {
+      name: 'grpc.lb.wrr.endpoint_weight_not_yet_usable',
+      kind: 'counter',
+      unit: '{endpoint}',
+      description: 'Nodes at each look at load reports that have not reported, or not for long enough.',
+      attributes: target,
+    },
+    weightsStale: {
+      name: 'grpc.lb.wrr.endpoint_weight_stale',
+      kind: 'counter',
+      unit: '{endpoint}',
+      description: 'Nodes at each look at load reports whose last report is too old.',
+      attributes: target,
+    },
+    weights: {
+      name: 'grpc.lb.wrr.endpoint_weights',
+      kind: 'histogram',
+      unit: '{weight}',
+      description: 'The weight of each node at each look at load reports; 0 where it is not usable.',
+      attributes: target,
+      buckets: weightBuckets,
+    },
+    xdsConnected: {
+      name: 'grpc.xds_client.connected',
+      kind: 'gauge',
+      unit: '{bool}',
+      description: '1 while a control plane of xDS can be reached and answers, else 0.',
+      attributes: xdsServer,
+    },
+    xdsServerFailures: {
+      name: 'grpc.xds_client.server_failure',
+      kind: 'counter',
+      unit: '{failure}',
+      description:
+        'How often a control plane of xDS could not be reached any more, or ended a stream without an answer.',
+      attributes: xdsServer,
+    },
+    xdsUpdatesValid: {
+      name: 'grpc.xds_client.resource_updates_valid',
+      kind: 'counter',
+      unit: '{resource}',
+      description: 'Resources in answers of control planes that were good, changed or not.',
+      attributes: xdsUpdate,
+    },
+    xdsUpdatesInvalid: {
+      name: 'grpc.xds_client.resource_updates_invalid',
+      kind: 'counter',
+      unit: '{resource}',
+      description: 'Resources in answers of control planes that were refused.',
+      attributes: xdsUpdate,
+    },
+    xdsResources: {
+      name: 'grpc.xds_client.resources',
+      kind: 'gauge',
+      unit: '{resource}',
+      description: 'Resources that are followed, by what is known of them.',
+      attributes: {
+        ...target,
+        xdsAuthority: 'grpc.xds.authority',
+        xdsCacheState: 'grpc.xds.cache_state',
+        xdsResourceType: 'grpc.xds.resource_type',
+      },
+    },
   } as const satisfies Record<string, MetricSpec>;
 }
 
 export type GrpcMetric = keyof ReturnType<typeof grpcMetrics>;
+
+/** Those of connections, in the words of who counts them. */
+export function connectionMetrics(metrics: Readonly<Record<GrpcMetric, Metric>>): ConnectionMetrics {
+  const { attemptsSucceeded: made, attemptsFailed: failed, disconnections: ended, openConnections: open } = metrics;
+  return { made, failed, ended, open };
+}

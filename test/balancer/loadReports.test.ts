@@ -1,9 +1,15 @@
 /** Weighted round robin by the load reports of the nodes: gRFC A58. */
 
 import fc from 'fast-check';
-import { BehaviorSubject, VirtualAction, VirtualTimeScheduler } from 'rxjs';
-import type { Picker } from '../../src/balancer/picker.js';
+import { BehaviorSubject, Subject, VirtualAction, VirtualTimeScheduler } from 'rxjs';
+import type { BalancerEvent, LoadWeightState } from '../../src/balancer/balancerEvent.js';
+import type { Balancer, Picker } from '../../src/balancer/picker.js';
+import { priorityFailover } from '../../src/balancer/priorityFailover.js';
+import { randomSubset } from '../../src/balancer/randomSubset.js';
+import { splitByWeight } from '../../src/balancer/splitByWeight.js';
+import { stickySessions } from '../../src/balancer/stickySessions.js';
 import { weightedRoundRobin, type LoadReportWeights } from '../../src/balancer/weightedRoundRobin.js';
+import { zoneAware } from '../../src/balancer/zoneAware.js';
 import { LoadWeights, loadWeight } from '../../src/balancer/weightedRoundRobin/loadWeights.js';
 import { createFleet } from '../../src/client/fleet.js';
 import { FleetError } from '../../src/core/fleetError.js';
@@ -107,23 +113,25 @@ describe('LoadWeights', () => {
         let current = node('a');
         weights.follow(NodeSet.of([current]));
 
-        // UpdateWeight, OnSubchannelBecomesReady and GetWeight of the gRFC.
+        // UpdateWeight, OnSubchannelBecomesReady and GetWeight of the gRFC, and what A78 calls what they find.
         let nonEmptySince = Infinity;
         let lastUpdated = -Infinity;
         let weight = 0;
-        const getWeight = (now: number): number => {
+        const getWeight = (now: number): { state: LoadWeightState; weight: number } => {
+          if (lastUpdated === -Infinity) return { state: 'notYetUsable', weight: 0 };
           if (now - lastUpdated >= terms.weightExpirationMs) {
             nonEmptySince = Infinity;
-            return 0;
+            return { state: 'stale', weight: 0 };
           }
-          return blackoutPeriodMs > 0 && now - nonEmptySince < blackoutPeriodMs ? 0 : weight;
+          const early = blackoutPeriodMs > 0 && now - nonEmptySince < blackoutPeriodMs;
+          return early ? { state: 'notYetUsable', weight: 0 } : { state: 'usable', weight };
         };
 
         let now = 0;
         const tick = () => {
           now = (Math.floor(now / 100) + 1) * 100;
           scheduler.goTo(now);
-          expect(weights.of('a')!.weight).toBe(getWeight(now));
+          expect(weights.of('a')).toMatchObject(getWeight(now));
         };
         for (const each of events) {
           for (let i = 0; i < each.ticks; i++) tick();
@@ -169,6 +177,76 @@ describe('LoadWeights', () => {
     life.unsubscribe();
     scheduler.goTo(1e6);
     expect(scheduler.actions).toHaveLength(0);
+  });
+});
+
+describe('what is told of load reports', () => {
+  function told(balancerWith: (scheduler: Clock) => Balancer, nodes: readonly Node[]) {
+    const scheduler = new Clock();
+    const events = new Subject<BalancerEvent>();
+    const seen: BalancerEvent[] = [];
+    const listening = events.subscribe((event) => seen.push(event));
+    const life = balancerWith(scheduler)(new BehaviorSubject(NodeSet.of(nodes)), { events }).subscribe();
+    return { scheduler, seen, listening, life };
+  }
+  const byReports = (scheduler: Clock, more: LoadReportWeights = {}) =>
+    weightedRoundRobin({ scheduler, loadReports: { ...atOnce, ...more } });
+
+  it('says at each look which weights count, which do not and why, and whether all take plain turns', () => {
+    const [a, b, c, out] = [node('a'), node('b'), node('c'), node('out', { availability: 'unavailable' })] as const;
+    const terms = { blackoutPeriodMs: 150, weightExpirationMs: 400 };
+    const { scheduler, seen, life } = told((scheduler) => byReports(scheduler, terms), [a, b, c, out]);
+    for (const each of [a, b]) each.stats.reported(worth(10), 0);
+    scheduler.goTo(100);
+    const unheard = (node: Node) => ({ node, state: 'notYetUsable', weight: 0 });
+    const [type, weights] = ['loadWeightsUpdated', [a, b, c].map(unheard)];
+    expect(seen).toEqual([{ type, at: 100, weights, plain: true }]);
+    b.stats.reported(worth(20), 200);
+    scheduler.goTo(200);
+    expect(seen.at(-1)).toEqual({
+      ...{ type, at: 200, plain: false },
+      weights: [{ node: a, state: 'usable', weight: 10 }, { node: b, state: 'usable', weight: 20 }, unheard(c)],
+    });
+    scheduler.goTo(400);
+    expect(seen.at(-1)).toEqual({
+      ...{ type, at: 400, plain: true },
+      weights: [{ node: a, state: 'stale', weight: 0 }, { node: b, state: 'usable', weight: 20 }, unheard(c)],
+    });
+    life.unsubscribe();
+    scheduler.goTo(10_000);
+    expect(seen).toHaveLength(4);
+  });
+
+  it('is told through each balancer that works with others, of each group apart', () => {
+    const nodes = ['a', 'b', 'c'].map((id, i) =>
+      node(id, { zone: `z${i % 2}`, tags: { group: `g${i % 2}`, priority: String(i % 2) } }),
+    );
+    const wrapped: Record<string, [looks: number, balancer: (inner: Balancer) => Balancer]> = {
+      stickySessions: [1, (balancer) => stickySessions({ balancer })],
+      randomSubset: [1, (balancer) => randomSubset(2, { balancer })],
+      splitByWeight: [2, (balancer) => splitByWeight({ g0: 1, g1: 1 }, { balancer })],
+      priorityFailover: [2, (balancer) => priorityFailover({ balancer })],
+      // The zones, and the whole for when they do not count.
+      zoneAware: [3, (balancer) => zoneAware({ zone: 'z0', balancer })],
+    };
+    for (const [name, [looks, outer]] of Object.entries(wrapped)) {
+      const { scheduler, seen, life } = told((scheduler) => outer(byReports(scheduler)), nodes);
+      scheduler.goTo(100);
+      expect(seen, name).toHaveLength(looks);
+      expect(
+        seen[0]!.weights.every(({ node }) => nodes.includes(node)),
+        name,
+      ).toBe(true);
+      life.unsubscribe();
+    }
+  });
+
+  it('costs nothing while nobody listens', () => {
+    const { scheduler, seen, listening, life } = told(byReports, [node('a')]);
+    listening.unsubscribe();
+    scheduler.goTo(1_000);
+    expect(seen).toEqual([]);
+    life.unsubscribe();
   });
 });
 

@@ -46,6 +46,7 @@ function streamOf({ cold, scheduler }: MarbleHelpers, answers: string, ready: st
     node: create(NodeSchema, { id: 'me' }),
     ...{ ignoreDeletion: false, timerIsTransientError: false },
     ...{ tell: (message: string) => messages.push(message), note: () => undefined, onAnswer: () => undefined },
+    ...{ onRead: () => undefined, onChange: () => undefined },
   });
   const requests = () =>
     (fake.calls.at(-1)!.sent as DiscoveryRequest[]).map(

@@ -3,9 +3,12 @@
 import type { SchedulerAction, SchedulerLike, Subscription } from 'rxjs';
 import type { LoadReport } from '../../core/loadReport.js';
 import type { Node } from '../../core/node.js';
+import { isRoutable } from '../../core/isRoutable.js';
 import { NodeSet } from '../../core/nodeSet.js';
 import type { NodeStats } from '../../core/nodeStats.js';
 import { stopwatchOf, type Stopwatch } from '../../core/stopwatch.js';
+import type { LoadWeightsUpdated, LoadWeightState } from '../balancerEvent.js';
+import type { BalancerPorts } from '../picker.js';
 
 export interface LoadWeightsTerms {
   readonly blackoutPeriodMs: number;
@@ -26,6 +29,7 @@ export interface ReportedLoad {
   updatedAt: number;
   /** Since when it has been reporting; Infinity while it does not. A58: `non_empty_since`. */
   reportingSince: number;
+  state: LoadWeightState;
   /** What counts now; 0 while nothing does. */
   weight: number;
 }
@@ -52,10 +56,12 @@ export class LoadWeights {
   private readonly terms: LoadWeightsTerms;
   private readonly scheduler: SchedulerLike;
   private readonly clock: Stopwatch;
+  private readonly ports: BalancerPorts | undefined;
 
-  constructor(terms: LoadWeightsTerms, scheduler: SchedulerLike) {
+  constructor(terms: LoadWeightsTerms, scheduler: SchedulerLike, ports?: BalancerPorts) {
     this.terms = terms;
     this.scheduler = scheduler;
+    this.ports = ports;
     this.clock = stopwatchOf(scheduler);
   }
 
@@ -86,6 +92,17 @@ export class LoadWeights {
     let changed = false;
     for (const load of this.known.values()) if (this.look(load, now)) changed = true;
     if (changed) this.epoch++;
+    const events = this.ports?.events;
+    if (events?.observed) events.next(this.updated());
+  }
+
+  private updated(): LoadWeightsUpdated {
+    const weights = this.set.nodes.filter(isRoutable).map((node) => {
+      const { state, weight } = this.known.get(node.id)!;
+      return { node, state, weight };
+    });
+    const plain = weights.filter(({ state }) => state === 'usable').length < 2;
+    return { type: 'loadWeightsUpdated', at: this.scheduler.now(), weights, plain };
   }
 
   private meet({ id, stats, availability }: Node): void {
@@ -128,7 +145,8 @@ export class LoadWeights {
     const expired = now - load.updatedAt >= weightExpirationMs;
     if (expired) load.reportingSince = Infinity;
     const early = blackoutPeriodMs > 0 && now - load.reportingSince < blackoutPeriodMs;
-    const weight = expired || early ? 0 : load.reported;
+    load.state = expired && load.updatedAt > -Infinity ? 'stale' : expired || early ? 'notYetUsable' : 'usable';
+    const weight = load.state === 'usable' ? load.reported : 0;
     const changed = weight !== load.weight;
     load.weight = weight;
     return changed;
@@ -138,6 +156,7 @@ export class LoadWeights {
 function unheard(stats: NodeStats, ready: boolean): ReportedLoad {
   return {
     ...{ stats, ready, report: undefined, reportedAt: 0, reported: 0, weight: 0 },
+    state: 'notYetUsable',
     updatedAt: -Infinity,
     reportingSince: Infinity,
   };

@@ -32,6 +32,10 @@ export interface AdsStreamOptions {
   readonly note: (message: string) => void;
   /** Told of each answer, before it is read. */
   readonly onAnswer: () => void;
+  /** Told how many resources of an answer were good, and how many were not. */
+  readonly onRead: (kind: ResourceKind, good: number, bad: number) => void;
+  /** Told when what the store holds may be another. */
+  readonly onChange: () => void;
 }
 
 /**
@@ -109,7 +113,7 @@ class AdsStream<I, O> {
   }
 
   #take(answer: Answer): void {
-    const { onAnswer, tell, store } = this.#options;
+    const { onAnswer, onRead, tell, store } = this.#options;
     onAnswer();
     const kind = kindOf(answer.typeUrl);
     if (!kind || !this.#sent.has(kind)) {
@@ -119,6 +123,7 @@ class AdsStream<I, O> {
     this.#nonces.set(kind, answer.nonce);
     this.#answered.add(kind);
     const errors = this.#apply(kind, answer);
+    onRead(kind, answer.resources.length - errors.length, errors.length);
     if (errors.length === 0) store.accepted(kind, answer.version);
     this.#follow({ kind, error: errors.length > 0 ? errors.join('; ') : undefined });
   }
@@ -158,17 +163,19 @@ class AdsStream<I, O> {
     const known = store.get(kind, name);
     if (!known || known.state === 'missing') return;
     if (known.state !== 'known') tell(`${kind} "${name}" does not exist: check the control plane and the name`);
-    else if (ignoreDeletion && isListedWhole(kind))
+    else if (ignoreDeletion && isListedWhole(kind)) {
+      store.keep(kind, name);
       return note(`${kind} "${name}" was deleted, and is kept as the bootstrap asks`);
-    else tell(`${kind} "${name}" was deleted`);
+    } else tell(`${kind} "${name}" was deleted`);
     store.remove(kind, name);
   }
 
   /** Asks for what is wanted now, and says what is known. */
   #follow(reply?: { readonly kind: ResourceKind; readonly error: string | undefined }): void {
-    const { store, resolve } = this.#options;
+    const { store, resolve, onChange } = this.#options;
     const resolution = resolve();
     store.want(resolution.wanted);
+    onChange();
     for (const kind of resourceKinds) {
       const names = resolution.wanted[kind];
       const before = this.#sent.get(kind);
@@ -221,7 +228,7 @@ class AdsStream<I, O> {
     if (store.get(kind, name)?.state !== 'asked') return;
     if (timerIsTransientError) {
       tell(`${kind} "${name}" did not come within ${resourceTimeoutMs} ms`);
-      store.refuse(kind, name);
+      store.late(kind, name);
     } else {
       tell(`${kind} "${name}" does not exist: nothing came of it within ${resourceTimeoutMs} ms`);
       store.remove(kind, name);

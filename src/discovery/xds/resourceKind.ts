@@ -42,6 +42,11 @@ export function typeUrlOf(kind: ResourceKind): string {
   return typeUrls[kind];
 }
 
+/** The type of a kind without the prefix, such as `envoy.config.cluster.v3.Cluster`. */
+export function resourceTypeOf(kind: ResourceKind): string {
+  return typeUrls[kind].slice(prefix.length);
+}
+
 /** Undefined for a type that is none of ours. */
 export function kindOf(typeUrl: string): ResourceKind | undefined {
   return resourceKinds.find((kind) => typeUrls[kind] === typeUrl);

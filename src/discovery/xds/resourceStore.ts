@@ -4,12 +4,13 @@ import type { FactsOf, ResourceKind } from './resourceKind.js';
 import { resourceKinds } from './resourceKind.js';
 
 /**
- * `asked`: nothing heard yet. `known`: has facts. `missing`: the control plane says that it does not exist.
- * `refused`: all that came of it was bad.
+ * `asked`: nothing heard yet. `known`: has facts; `kept`: although a bad form came later, or it was deleted. `missing`:
+ * the control plane says that it does not exist. `refused`: all that came of it was bad; `late`: nothing came.
  */
 export type Knowledge<T> =
-  | { readonly state: 'known'; readonly facts: T; readonly version: string }
-  | { readonly state: 'asked' | 'missing' | 'refused' };
+  | { readonly state: 'known'; readonly facts: T; readonly version: string; readonly kept?: 'refused' | 'deleted' }
+  | { readonly state: 'asked' | 'missing' }
+  | { readonly state: 'refused'; readonly late: boolean };
 
 /** Names of resources, by kind. */
 export type Names = Readonly<Record<ResourceKind, ReadonlySet<string>>>;
@@ -43,18 +44,26 @@ export class ResourceStore {
   }
 
   accept<K extends ResourceKind>(kind: K, name: string, facts: FactsOf[K], version: string): void {
-    const shelf = this.#shelves[kind] as Map<string, Knowledge<FactsOf[K]>>;
-    if (shelf.has(name)) shelf.set(name, { state: 'known', facts, version });
+    this.#set(kind, name, { state: 'known', facts, version });
   }
 
   /** Keeps what was known before (gRFC A88). */
   refuse(kind: ResourceKind, name: string): void {
-    const before = this.get(kind, name);
-    if (before && before.state !== 'known') this.#shelves[kind].set(name, { state: 'refused' });
+    if (!this.#keep(kind, name, 'refused')) this.#set(kind, name, { state: 'refused', late: false });
+  }
+
+  /** It was deleted, and what was known is kept all the same (gRFC A53). */
+  keep(kind: ResourceKind, name: string): void {
+    this.#keep(kind, name, 'deleted');
+  }
+
+  /** Nothing came of it in time, which is the fault of the control plane (gRFC A88). */
+  late(kind: ResourceKind, name: string): void {
+    this.#set(kind, name, { state: 'refused', late: true });
   }
 
   remove(kind: ResourceKind, name: string): void {
-    if (this.#shelves[kind].has(name)) this.#shelves[kind].set(name, { state: 'missing' });
+    this.#set(kind, name, { state: 'missing' });
   }
 
   /** The version of the last answer of this kind without an error; empty before there was one. */
@@ -71,5 +80,17 @@ export class ResourceStore {
     const versions: Record<string, string> = {};
     for (const [name, each] of this.#shelves[kind]) if (each.state === 'known') versions[name] = each.version;
     return versions;
+  }
+
+  #keep(kind: ResourceKind, name: string, kept: 'refused' | 'deleted'): boolean {
+    const before = this.get(kind, name);
+    if (before?.state !== 'known') return false;
+    this.#set(kind, name, { ...before, kept });
+    return true;
+  }
+
+  #set(kind: ResourceKind, name: string, knowledge: Knowledge<unknown>): void {
+    const shelf = this.#shelves[kind] as Map<string, Knowledge<unknown>>;
+    if (shelf.has(name)) shelf.set(name, knowledge);
   }
 }

@@ -15,10 +15,12 @@ import { ConnectionRecorder } from '../connectionRecorder.js';
 import { EjectionRecorder } from '../ejectionRecorder.js';
 import { FleetRecorder } from '../fleetRecorder.js';
 import { followNodes } from '../followNodes.js';
-import { grpcMetrics } from '../grpcMetrics.js';
+import { connectionMetrics, grpcMetrics } from '../grpcMetrics.js';
+import { LoadWeightRecorder } from '../loadWeightRecorder.js';
 import { metricsOf } from '../metric.js';
 import { NodeAttributes } from '../nodeAttributes.js';
 import { dispatch, type Recorder } from '../recorder.js';
+import { XdsRecorder } from '../xdsRecorder.js';
 import { clientMetrics } from './clientMetrics.js';
 import { genAiMetrics } from './genAiMetrics.js';
 import { GenAiRecorder } from './genAiRecorder.js';
@@ -29,6 +31,7 @@ import {
   type ResolvedOpenTelemetryOptions,
 } from './openTelemetryOptions.js';
 import { otelApi } from './otelApi.js';
+import { pickFirstMetrics } from './pickFirstMetrics.js';
 import { SpanRecorder } from './spanRecorder.js';
 import type { Watched, WatchedEvent } from './watched.js';
 
@@ -55,6 +58,12 @@ const scope = 'rxfleet';
  * | `grpc.subchannel.disconnections`, `….connection_attempts_succeeded`, `….connection_attempts_failed` | A94 | counter | | off |
  * | `grpc.subchannel.open_connections` | A94 | up-down counter | | off |
  * | `grpc.lb.outlier_detection.ejections_enforced`, `….ejections_unenforced` | A91 | counter | D | off |
+ * | `grpc.lb.wrr.rr_fallback`, `….endpoint_weight_not_yet_usable`, `….endpoint_weight_stale` | A78 | counter | | off |
+ * | `grpc.lb.wrr.endpoint_weights` | A78 | histogram | | off |
+ * | `grpc.lb.pick_first.disconnections`, `….connection_attempts_succeeded`, `….connection_attempts_failed` | A78 | counter | | off |
+ * | `grpc.xds_client.connected` | A78 | gauge | X | off |
+ * | `grpc.xds_client.server_failure`, `….resource_updates_valid`, `….resource_updates_invalid` | A78 | counter | X | off |
+ * | `grpc.xds_client.resources` | A78 | gauge | R | off |
  * | `gen_ai.client.operation.duration`, `….time_to_first_chunk`, `….time_per_output_chunk`, `gen_ai.client.token.usage` | GenAI 1.41 | histogram | G | on |
  * | `rxfleet.client.…` | what gRPC has no names for | | | on |
  *
@@ -63,8 +72,10 @@ const scope = 'rxfleet';
  * `gen_ai.provider.name`, and `gen_ai.request.model`, `gen_ai.response.model`, `error.type`, `gen_ai.token.type` where
  * they are known. What the gRFCs call experimental is off, as they ask. Every method is known by its descriptor or named
  * by its caller, so none is `other` (A66: methods that are not registered) but those past `maxMethods`. Buckets go as
- * advice, which views may overrule. Of A78 there is nothing: of load reports no event tells, and the metrics of
- * `pick_first` are those of A94 by their old names. Sizes are those of transports that can tell.
+ * advice, which views may overrule. X: `grpc.xds.server`, and `grpc.xds.resource_type` for the updates; R:
+ * `grpc.xds.authority`, `grpc.xds.cache_state`, `grpc.xds.resource_type`. The metrics of `wrr` are those of
+ * `weightedRoundRobin` by load reports; those of `pick_first` count with every balancer, as in gRPC since A61, what A94 counts
+ * by newer names. Sizes are those of transports that can tell.
  *
  * Under `rxfleet.client.`: `nodes` by `rxfleet.node.state`, `call.active`, `call.time_to_first_message`, `call.errors`
  * by `error.type` (our codes), `call.failovers`, `call.retry_refusals`, `call.resumes`, `call.stalls`,
@@ -145,6 +156,7 @@ function metricRecorders(
   const instruments = new Instruments(meter, { 'grpc.target': target }, wanted);
   life.add(() => instruments.close());
   const grpc = metricsOf(grpcMetrics(), (spec) => instruments.metric(spec));
+  const pickFirst = metricsOf(pickFirstMetrics, (spec) => instruments.metric(spec));
   const ours = metricsOf(clientMetrics, (spec) => instruments.metric(spec));
   const genAi = metricsOf(genAiMetrics, (spec) => instruments.metric(spec));
   const shown = new NodeAttributes(nodeAttributes);
@@ -153,8 +165,11 @@ function metricRecorders(
   );
   return [
     new CallRecorder(grpc, shown, maxMethods),
-    new ConnectionRecorder(grpc, shown, (id) => nodes().get(id)),
+    new ConnectionRecorder(connectionMetrics(grpc), shown, (id) => nodes().get(id)),
+    new ConnectionRecorder(pickFirst, new NodeAttributes([]), () => undefined),
     new EjectionRecorder(grpc, shown),
+    new LoadWeightRecorder(grpc, shown),
+    new XdsRecorder(grpc),
     new FleetRecorder(ours, { nodes, now: () => scheduler.now(), inFlight }, maxMethods),
     new GenAiRecorder(genAi, serverAddress ? nodes : undefined),
   ];

@@ -4,11 +4,12 @@ import { requireOption } from '../../core/requireOption.js';
 import { grpcMetrics } from '../grpcMetrics.js';
 import { clientMetrics } from './clientMetrics.js';
 import { genAiMetrics } from './genAiMetrics.js';
+import { pickFirstMetrics } from './pickFirstMetrics.js';
 
-const specs = [grpcMetrics(), clientMetrics, genAiMetrics].flatMap((table) => Object.values(table));
+const specs = [grpcMetrics(), pickFirstMetrics, clientMetrics, genAiMetrics].flatMap((table) => Object.values(table));
 const names = specs.map(({ name }) => name);
 
-/** Not what gRFCs A91, A94 and A96 call experimental. */
+/** Not what gRFCs A78, A91, A94 and A96 call experimental. */
 const byDefault = ['grpc.client.attempt.*', 'grpc.client.call.duration', 'rxfleet.*', 'gen_ai.*'];
 
 /** @throws FleetError `INVALID_OPTION` for what names no metric, as a name that is misspelt. */

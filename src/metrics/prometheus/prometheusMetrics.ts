@@ -2,7 +2,7 @@
  * What happens in a fleet or pool, as metrics of Prometheus.
  *
  * They are made of `events$`, and steer nothing. Everybody who runs gRPC looks at the same names (gRFCs A66, A94, A96,
- * A91), for which there is nothing in Node otherwise; what gRPC has no names for is called `rxfleet_…`. What counts is
+ * A91, A78), for which there is nothing in Node otherwise; what gRPC has no names for is called `rxfleet_…`. What counts is
  * an addition to a series that is held on to (`series.ts`): a third of a microsecond a call, beside what it costs to
  * tell the events. Do not use `perNode`, nor the seeds' names, where nodes come and go by the hundred: each has series
  * of its own, which Prometheus keeps long after we have forgotten them.
@@ -16,10 +16,12 @@ import { ConnectionRecorder } from '../connectionRecorder.js';
 import { EjectionRecorder } from '../ejectionRecorder.js';
 import { FleetRecorder } from '../fleetRecorder.js';
 import { followNodes } from '../followNodes.js';
-import { grpcMetrics } from '../grpcMetrics.js';
+import { connectionMetrics, grpcMetrics } from '../grpcMetrics.js';
+import { LoadWeightRecorder } from '../loadWeightRecorder.js';
 import { metricsOf } from '../metric.js';
 import { NodeAttributes } from '../nodeAttributes.js';
 import { dispatch, type Recorder } from '../recorder.js';
+import { XdsRecorder } from '../xdsRecorder.js';
 import { ClientPoolRecorder } from './clientPoolRecorder.js';
 import { fleetMetrics } from './fleetMetrics.js';
 import { FyerRecorder } from './fyerRecorder.js';
@@ -72,8 +74,19 @@ export interface PrometheusMetrics {
  * | `grpc_subchannel_open_connections` | gauge | | |
  * | `grpc_lb_outlier_detection_ejections_enforced_total` | counter | D | |
  * | `grpc_lb_outlier_detection_ejections_unenforced_total` | counter | D R | |
+ * | `grpc_lb_wrr_rr_fallback_total` | counter | | |
+ * | `grpc_lb_wrr_endpoint_weight_not_yet_usable_total` | counter | | |
+ * | `grpc_lb_wrr_endpoint_weight_stale_total` | counter | | |
+ * | `grpc_lb_wrr_endpoint_weights` | histogram | | requests a second, 0 to 100,000 |
+ * | `grpc_xds_client_connected` | gauge | X | |
+ * | `grpc_xds_client_server_failure_total` | counter | X | |
+ * | `grpc_xds_client_resource_updates_valid_total` | counter | X T | |
+ * | `grpc_xds_client_resource_updates_invalid_total` | counter | X T | |
+ * | `grpc_xds_client_resources` | gauge | A C T | |
  *
- * D: `grpc_lb_outlier_detection_detection_method`, R: `grpc_lb_outlier_detection_unenforced_reason`. Sizes are those of
+ * D: `grpc_lb_outlier_detection_detection_method`, R: `grpc_lb_outlier_detection_unenforced_reason`, X:
+ * `grpc_xds_server`, T: `grpc_xds_resource_type`, A: `grpc_xds_authority`, C: `grpc_xds_cache_state`. Those of `wrr` have
+ * series where the balancer is `weightedRoundRobin` by load reports, those of `xds_client` with the discovery `xds`. Sizes are those of
  * transports that can tell: that of grpc-js tells what it sends, and not what comes.
  *
  * And for what gRPC has no names for: `rxfleet_nodes` by `state`, `rxfleet_calls_in_flight`,
@@ -150,8 +163,10 @@ function recordersOf(
     );
     recorders.push(
       new CallRecorder(grpc, nodeAttributes, maxMethods),
-      new ConnectionRecorder(grpc, nodeAttributes, (id) => nodes().get(id)),
+      new ConnectionRecorder(connectionMetrics(grpc), nodeAttributes, (id) => nodes().get(id)),
       new EjectionRecorder(grpc, nodeAttributes),
+      new LoadWeightRecorder(grpc, nodeAttributes),
+      new XdsRecorder(grpc),
       new FleetRecorder(ours, { nodes, now, inFlight }, maxMethods),
     );
     if (perNode) recorders.push(new NodeRecorder(scope, nodes));

@@ -14,6 +14,10 @@ const labelNames: Readonly<Record<string, string>> = {
   backendService: 'grpc_lb_backend_service',
   detectionMethod: 'grpc_lb_outlier_detection_detection_method',
   unenforcedReason: 'grpc_lb_outlier_detection_unenforced_reason',
+  xdsServer: 'grpc_xds_server',
+  xdsAuthority: 'grpc_xds_authority',
+  xdsCacheState: 'grpc_xds_cache_state',
+  xdsResourceType: 'grpc_xds_resource_type',
 };
 
 const units: Readonly<Record<string, string>> = { s: '_seconds', By: '_bytes' };

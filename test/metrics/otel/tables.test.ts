@@ -39,6 +39,12 @@ async function everything(options: OpenTelemetryOptions): Promise<ReadonlyMap<st
   const spared = { enforced: false, unenforcedReason: 'max_ejection_overflow' } as const;
   world.tell('ejected', { node: a, method: 'success_rate', ...spared });
   world.tell('discovery', { event: { source: 'static', type: 'skipped', message: '' } });
+  const resourceType = 'envoy.config.listener.v3.Listener';
+  const resource = { resourceType, authority: '#old', cacheState: 'acked', count: 3 } as const;
+  const servers = [{ server: 'x:1', connected: true }];
+  world.tell('loadWeightsUpdated', { weights: [{ node: a, state: 'usable', weight: 7 }], plain: true });
+  world.tell('xds', { event: { type: 'state', client: 1, servers, resources: [resource] } });
+  world.tell('xds', { event: { type: 'update', client: 1, server: 'x:1', resourceType, valid: 2, invalid: 1 } });
 
   const inference = { id: 1, tasks: ['text_generation'], model: 'small', meta: {}, streamed: true } as never;
   tellInference(inferences, inference, 'OK');

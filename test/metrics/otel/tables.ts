@@ -1,5 +1,5 @@
 /**
- * What the conventions say, written down a second time, from the sources: gRFCs A66, A91, A94, A96 and A72
+ * What the conventions say, written down a second time, from the sources: gRFCs A66, A78, A91, A94, A96 and A72
  * (https://github.com/grpc/proposal), and the GenAI conventions as of semantic conventions 1.41.0.
  */
 
@@ -45,6 +45,10 @@ function table(
 
 const ofNode = ['grpc.lb.locality', 'grpc.lb.backend_service', 'rxfleet.node.id'];
 const method = 'grpc.method grpc.target';
+const xdsUpdate = 'grpc.target grpc.xds.server grpc.xds.resource_type';
+const xdsResource = 'grpc.target grpc.xds.authority grpc.xds.cache_state grpc.xds.resource_type';
+// The gRFC leaves them to the SDK.
+const weights = [0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000];
 const genAi = 'gen_ai.operation.name gen_ai.provider.name';
 const models = ['gen_ai.request.model', 'gen_ai.response.model', 'server.address', 'server.port'];
 const detected = 'grpc.target grpc.lb.outlier_detection.detection_method';
@@ -81,6 +85,27 @@ export const standardMetrics: readonly MetricRow[] = [
       `${detected} grpc.lb.outlier_detection.unenforced_reason`,
     ],
   ]),
+  ...table('A78', false, ofNode, [
+    ['grpc.lb.wrr.rr_fallback | counter | {update}', 'grpc.target'],
+    ['grpc.lb.wrr.endpoint_weight_not_yet_usable | counter | {endpoint}', 'grpc.target'],
+    ['grpc.lb.wrr.endpoint_weight_stale | counter | {endpoint}', 'grpc.target'],
+    ['grpc.lb.wrr.endpoint_weights | histogram | {weight}', 'grpc.target', weights],
+  ]),
+  ...table(
+    'A78',
+    false,
+    [],
+    [
+      ['grpc.lb.pick_first.disconnections | counter | {disconnection}', 'grpc.target'],
+      ['grpc.lb.pick_first.connection_attempts_succeeded | counter | {attempt}', 'grpc.target'],
+      ['grpc.lb.pick_first.connection_attempts_failed | counter | {attempt}', 'grpc.target'],
+      ['grpc.xds_client.connected | gauge | {bool}', 'grpc.target grpc.xds.server'],
+      ['grpc.xds_client.server_failure | counter | {failure}', 'grpc.target grpc.xds.server'],
+      ['grpc.xds_client.resource_updates_valid | counter | {resource}', xdsUpdate],
+      ['grpc.xds_client.resource_updates_invalid | counter | {resource}', xdsUpdate],
+      ['grpc.xds_client.resources | gauge | {resource}', xdsResource],
+    ],
+  ),
   ...table(
     'GenAI',
     true,

@@ -10,6 +10,8 @@ const latency =
   '0 0.00001 0.00005 0.0001 0.0003 0.0006 0.0008 0.001 0.002 0.003 0.004 0.005 0.006 0.008 0.01 0.013 0.016 0.02 0.025 0.03 0.04 0.05 0.065 0.08 0.1 0.13 0.16 0.2 0.25 0.3 0.4 0.5 0.65 0.8 1 2 5 10 20 50 100';
 const size = '0 1024 2048 4096 16384 65536 262144 1048576 4194304 16777216 67108864 268435456 1073741824 4294967296';
 
+const weights = '0 1 2 5 10 20 50 100 200 500 1000 2000 5000 10000 20000 50000 100000';
+
 /** Dots to underscores, then the unit, then `_total` for counters, as exporters of OpenTelemetry do it. */
 const spelled = (name: string, type: string, unit: string) =>
   [
@@ -67,6 +69,33 @@ const grpc = [
     'counter',
     '{ejection}',
     'grpc.target grpc.lb.outlier_detection.detection_method grpc.lb.outlier_detection.unenforced_reason',
+  ],
+  ['A78', 'grpc.lb.wrr.rr_fallback', 'counter', '{update}', 'grpc.target'],
+  ['A78', 'grpc.lb.wrr.endpoint_weight_not_yet_usable', 'counter', '{endpoint}', 'grpc.target'],
+  ['A78', 'grpc.lb.wrr.endpoint_weight_stale', 'counter', '{endpoint}', 'grpc.target'],
+  ['A78', 'grpc.lb.wrr.endpoint_weights', 'histogram', '{weight}', 'grpc.target', weights],
+  ['A78', 'grpc.xds_client.connected', 'gauge', '{bool}', 'grpc.target grpc.xds.server'],
+  ['A78', 'grpc.xds_client.server_failure', 'counter', '{failure}', 'grpc.target grpc.xds.server'],
+  [
+    'A78',
+    'grpc.xds_client.resource_updates_valid',
+    'counter',
+    '{resource}',
+    'grpc.target grpc.xds.server grpc.xds.resource_type',
+  ],
+  [
+    'A78',
+    'grpc.xds_client.resource_updates_invalid',
+    'counter',
+    '{resource}',
+    'grpc.target grpc.xds.server grpc.xds.resource_type',
+  ],
+  [
+    'A78',
+    'grpc.xds_client.resources',
+    'gauge',
+    '{resource}',
+    'grpc.target grpc.xds.authority grpc.xds.cache_state grpc.xds.resource_type',
   ],
 ] as const;
 
@@ -145,6 +174,12 @@ function everything(scripted: ScriptedFleet): void {
   const spared = { enforced: false, unenforcedReason: 'max_ejection_overflow' } as const;
   scripted.tell('ejected', { node: a, by: 'x', method: 'success_rate', reason: 'x', ...spared });
   scripted.tell('discovery', { event: { source: 'static', type: 'skipped', message: '' } });
+  const resourceType = 'envoy.config.listener.v3.Listener';
+  const resource = { resourceType, authority: '#old', cacheState: 'acked', count: 3 } as const;
+  const servers = [{ server: 'x:1', connected: true }];
+  scripted.tell('loadWeightsUpdated', { weights: [{ node: a, state: 'usable', weight: 7 }], plain: true });
+  scripted.tell('xds', { event: { type: 'state', client: 1, servers, resources: [resource] } });
+  scripted.tell('xds', { event: { type: 'update', client: 1, server: 'x:1', resourceType, valid: 2, invalid: 1 } });
 }
 
 /** What a registry holds after that, as rows. */
@@ -218,7 +253,7 @@ describe('the names of the metrics', () => {
 
   it('stand in the docs of prometheusMetrics, every one of them and no other', async () => {
     const source = readFileSync(join(root, 'src/metrics/prometheus/prometheusMetrics.ts'), 'utf8');
-    const labels = /_(?:method|status|target|reason)$/;
+    const labels = /_(?:method|status|target|reason)$|^grpc_xds_(?!client_)/;
     const inDocs = [...source.matchAll(/`((?:grpc|rxfleet|middleware|rpc)_\w+)`/g)].map(([, name]) => name!);
     const documented = new Set(inDocs.filter((name) => !labels.test(name)));
     const names = (await rowsOf({ preset: ['grpc', 'seeds'], perNode: true })).map(([name]) => name);
