@@ -133,6 +133,7 @@ const provenBy: Readonly<Record<string, readonly string[]>> = {
     'client/engineOptions.ts',
   ],
   'test/client/observing.test.ts': ['client/fleetSnapshot.ts', 'client/layers.ts', 'client/stateEvents.ts'],
+  'test/metrics/xdsRecorder.test.ts': ['client/xdsStates.ts'],
   'test/discovery/conformance.test.ts': ['testing/testDiscovery.ts'],
   'test/discovery/whereVersion.test.ts': ['discovery/versionTest.ts'],
   'test/examples/virtualTime.ts': ['testing/marble.ts'],

@@ -118,6 +118,15 @@ describe('with all of them', () => {
     expect([...seen].sort()).toEqual([...row.optional].sort());
   });
 
+  it('pick_first counts by its old names what grpc.subchannel counts, so that old dashboards go on', async () => {
+    const found = await everything({ enableMetrics: ['grpc.*'] });
+    const values = (name: string) => found.get(name)!.dataPoints.map(({ value }) => value);
+    for (const what of ['connection_attempts_succeeded', 'connection_attempts_failed', 'disconnections']) {
+      expect(values(`grpc.lb.pick_first.${what}`), what).toEqual([1]);
+      expect(values(`grpc.subchannel.${what}`), what).toEqual([1]);
+    }
+  });
+
   it('but those that are disabled, in whole families or by name', async () => {
     const found = await everything({ enableMetrics: ['grpc.*'], disableMetrics: ['gen_ai.*', 'rxfleet.client.panic'] });
     expect([...found.keys()].filter((name) => name.startsWith('gen_ai.'))).toEqual([]);
