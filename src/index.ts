@@ -171,6 +171,8 @@ export type {
   Channel,
   Connection,
   ConnectivityState,
+  DisconnectError,
+  MessageWatcher,
   Transport,
 } from './core/channel.js';
 export type { TlsOptions, TransportOptions } from './transport/transportOptions.js';

@@ -1,4 +1,4 @@
-import { map, mergeMap, startWith, timer } from 'rxjs';
+import { map, mergeMap, startWith, tap, timer } from 'rxjs';
 import { perAttempt, type Middleware } from '../../src/call/middleware.js';
 import type { Policy } from '../../src/call/policy.js';
 import { FleetError } from '../../src/core/fleetError.js';
@@ -199,25 +199,35 @@ describe('attemptRun', () => {
     expect(client.events[4]).toMatchObject({ code: 'OK', latencyMs: 2, firstMessageMs: 1, messages: 1 });
   });
 
-  marble('who asks an attempt for its answers is told of each, and others of that attempt, too', (m) => {
+  marble('who watches the messages of an attempt is told of each, and others of that attempt, too', (m) => {
     const told: string[] = [];
     const down = new FleetError('UNAVAILABLE', 'down');
-    const client = drawnClient(
+    // What a transport does.
+    const watched = tap<string>({
+      subscribe: () => client.contexts.at(-1)!.watcher!.sent(1),
+      next: () => client.contexts.at(-1)!.watcher!.received(2),
+    });
+    const client: ReturnType<typeof drawnClient> = drawnClient(
       m,
-      { x: m.cold('a#', { a: 'a' }, down), y: m.cold('-bc|') },
+      { x: m.cold('a#', { a: 'a' }, down).pipe(watched), y: m.cold('-bc|').pipe(watched) },
       {
         listener(event) {
           if (event.type !== 'attemptStarted') return;
-          const tell = (who: string) => () => told.push(`${who} ${event.node.id} ${m.scheduler.now()}`);
-          if (event.node.id === 'x') event.onAnswer(tell('one'));
-          event.onAnswer(tell('two'));
+          const tell = (who: string, what: string) => (bytes: number) =>
+            void told.push(`${who} ${event.node.id} ${what} ${bytes} at ${m.scheduler.now()}`);
+          const watcher = (who: string) => ({ sent: tell(who, 'sent'), received: tell(who, 'received') });
+          if (event.node.id === 'x') event.watchMessages(watcher('one'));
+          event.watchMessages(watcher('two'));
         },
       },
     );
     const resumed = { continuation: () => plainResume() };
     m.expectObservable(client.call(resumed)).toBe('a-bc|');
     m.flush();
-    expect(told).toEqual(['one x 0', 'two x 0', 'two y 2', 'two y 3']);
+    expect(told).toEqual([
+      ...['one x sent 1 at 0', 'two x sent 1 at 0', 'one x received 2 at 0', 'two x received 2 at 0'],
+      ...['two y sent 1 at 1', 'two y received 2 at 2', 'two y received 2 at 3'],
+    ]);
   });
 
   marble('a gate hears of the first answer of a stream, long before its end', (m) => {

@@ -1,7 +1,7 @@
 /** What an attempt tells to those who listen; asked for only while somebody does. */
 
 import type { NoPick, Pick } from '../balancer/picker.js';
-import type { CallStatus } from '../core/channel.js';
+import type { CallStatus, MessageWatcher } from '../core/channel.js';
 import type { Metadata } from '../core/metadata.js';
 import type { Node } from '../core/node.js';
 import type { Outcome } from '../core/nodeStats.js';
@@ -16,7 +16,7 @@ interface Teller {
   readonly number: number;
   readonly reason: AttemptReason;
   metadata: Metadata | undefined;
-  answered: (() => void) | undefined;
+  watcher: MessageWatcher | undefined;
 }
 
 interface Ports {
@@ -52,15 +52,21 @@ function started({ events, now }: Ports, attempt: Teller, node: Node, waitedSinc
     reason,
     waitedMs: waitedSince === 0 ? 0 : at - waitedSince,
     addHeader: (name, value) => (attempt.metadata = { ...attempt.metadata, [name]: value }),
-    onAnswer: (told) => (attempt.answered = both(attempt.answered, told)),
+    watchMessages: (told) => (attempt.watcher = both(attempt.watcher, told)),
   });
 }
 
-function both(first: (() => void) | undefined, second: () => void): () => void {
-  if (first === undefined) return second;
-  return () => {
-    first();
-    second();
+function both(first: MessageWatcher | undefined, second: MessageWatcher): MessageWatcher {
+  if (first === undefined || first === second) return second;
+  return {
+    sent(bytes) {
+      first.sent(bytes);
+      second.sent(bytes);
+    },
+    received(bytes) {
+      first.received(bytes);
+      second.received(bytes);
+    },
   };
 }
 

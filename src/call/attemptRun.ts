@@ -4,7 +4,7 @@ import type { Unsubscribable } from 'rxjs';
 import type { NoPick, Pick, Picker } from '../balancer/picker.js';
 import { formatAddress } from '../core/address.js';
 import type { AnswerSink } from '../core/answerSink.js';
-import type { CallStatus } from '../core/channel.js';
+import type { CallStatus, MessageWatcher } from '../core/channel.js';
 import type { Expiring } from '../core/deadlineWheel.js';
 import type { Demand } from '../core/demand.js';
 import { FleetError } from '../core/fleetError.js';
@@ -44,8 +44,7 @@ export class AttemptRun<C, R> implements AnswerSink<R>, AttemptContext, NodeSeek
   /** The node that was picked; undefined before. */
   node: Node = undefined as never;
   metadata: Metadata | undefined;
-  /** Told of each answer, where somebody has asked for that. */
-  answered: (() => void) | undefined = undefined;
+  watcher: MessageWatcher | undefined = undefined;
   private readonly ports: PipelinePorts<C>;
   private readonly owner: AttemptOwner<C, R>;
   private wait: NodeWait | undefined = undefined;
@@ -102,7 +101,6 @@ export class AttemptRun<C, R> implements AnswerSink<R>, AttemptContext, NodeSeek
   next(value: R): void {
     if (this.over) return;
     this.messages++;
-    if (this.answered !== undefined) this.answered();
     if (this.firstMessageMs === undefined) {
       const { call } = this;
       const at = this.ports.clock();

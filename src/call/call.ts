@@ -3,6 +3,7 @@
 import type { Unsubscribable } from 'rxjs';
 import type { Balancer, PickContext, Requirement } from '../balancer/picker.js';
 import type { AnswerSink } from '../core/answerSink.js';
+import type { MessageWatcher } from '../core/channel.js';
 import type { Demand } from '../core/demand.js';
 import type { Attempt, Decision } from '../core/fleetError.js';
 import type { Metadata } from '../core/metadata.js';
@@ -102,6 +103,8 @@ export interface AttemptContext {
   readonly metadata: Metadata | undefined;
   /** Set when the consumer pulls: messages are read from the wire only while it wants some. */
   readonly demand: Demand | undefined;
+  /** To be told of its messages on the wire; set when somebody has asked for that. */
+  readonly watcher: MessageWatcher | undefined;
 }
 
 /** Starts one try on one connection; unsubscribing cancels it. `observedStart` makes one of an Observable. */

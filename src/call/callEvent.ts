@@ -1,5 +1,6 @@
 /** What happens to calls and their attempts, as it happens. */
 
+import type { MessageWatcher } from '../core/channel.js';
 import type { FleetErrorCode } from '../core/errorCodes.js';
 import type { Decision, FleetError } from '../core/fleetError.js';
 import type { MetadataValue } from '../core/metadata.js';
@@ -66,8 +67,11 @@ export interface AttemptStarted extends OfAttempt {
   readonly waitedMs: number;
   /** Adds a header to this attempt: for the context of a trace. All that a listener can change. */
   addHeader(name: string, value: MetadataValue): void;
-  /** Asks to be told of each answer of this attempt as it comes; `told` must not throw. Attempts that nobody asks this of tell none. */
-  onAnswer(told: () => void): void;
+  /**
+   * Asks to be told of its messages on the wire, of which nobody is told otherwise; and, be it with a watcher that does
+   * nothing, that its end tells of their bytes with every transport. Attempts of pools have no wire.
+   */
+  watchMessages(watcher: MessageWatcher): void;
 }
 
 /** An attempt is over. */

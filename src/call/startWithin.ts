@@ -10,10 +10,10 @@ export function startWithin<C, R>(
   around: (innermost: AttemptHandler<C>) => AttemptHandler<C>,
   call: Call<C, R>,
   connection: C,
-  { number, previous, node, options, deadline, metadata, demand }: AttemptContext,
+  { number, previous, node, options, deadline, metadata, demand, watcher }: AttemptContext,
   sink: AnswerSink<R>,
 ): Unsubscribable {
-  const seen = { call, connection, number, previous, node, options, deadline, metadata, demand };
+  const seen = { call, connection, number, previous, node, options, deadline, metadata, demand, watcher };
   const innermost = (inner: AttemptCall<C, R>) =>
     new Observable<R>((subscriber) =>
       call.start(inner.connection, inner, {

@@ -107,20 +107,21 @@ function startOf<I, O, R, Q>(spec: CallSpec<I, O, R, Q>, rest: Q): StartAttempt<
   // The answers of the wire as they come.
   if (!answers) {
     return (channel, attempt, sink) => {
-      const { node, options, deadline, demand } = attempt;
+      const { node, options, deadline, demand, watcher } = attempt;
       const { maxRequestBytes: maxSendBytes, maxResponseBytes: maxReceiveBytes } = options;
       const metadata = metadataOf(attempt);
-      const context = { deadline, metadata, maxSendBytes, maxReceiveBytes, demand, onHeaders, onTrailers };
+      const context = { deadline, metadata, maxSendBytes, maxReceiveBytes, demand, watcher, onHeaders, onTrailers };
       return startRpc(channel, method, request(node, rest), context, sink as never);
     };
   }
   // What the spec makes of them; the trailers still tell how the attempt ended.
   return (channel, attempt, sink) => {
-    const { node, options, deadline, demand } = attempt;
+    const { node, options, deadline, demand, watcher } = attempt;
     const { maxRequestBytes: maxSendBytes, maxResponseBytes: maxReceiveBytes } = options;
     const onStatus = sink.status && ((status: CallStatus) => sink.status!(status));
     const metadata = metadataOf(attempt);
-    const context = { deadline, metadata, maxSendBytes, maxReceiveBytes, demand, onHeaders, onTrailers, onStatus };
+    const sizes = { maxSendBytes, maxReceiveBytes };
+    const context = { deadline, metadata, ...sizes, demand, watcher, onHeaders, onTrailers, onStatus };
     const answered = () => answers(rpc(channel, method, request(node, rest), context), node);
     return observedStart<Channel, R>(answered)(channel, attempt, sink);
   };

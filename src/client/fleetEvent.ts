@@ -2,7 +2,7 @@
 
 import type { BalancerEvent } from '../balancer/balancerEvent.js';
 import type { CallEvent } from '../call/callEvent.js';
-import type { ConnectivityState } from '../core/channel.js';
+import type { ConnectivityState, DisconnectError } from '../core/channel.js';
 import type { DiscoveryEvent } from '../discovery/discovery.js';
 import type { XdsEvent } from '../discovery/xds/xdsEvent.js';
 import type { HealthEvent } from '../health/healthEvent.js';
@@ -17,6 +17,8 @@ export interface ConnectionChanged {
   readonly to: ConnectivityState;
   /** Why the last dialling failed, or the connection ended, where that is known. */
   readonly reason: string | undefined;
+  /** Why it ended, of one that was `READY`, in the words of gRFC A94; `unknown` over grpc-js, which does not tell. */
+  readonly disconnectError: DisconnectError | undefined;
 }
 
 /** A discovery met something and survived it. */

@@ -19,11 +19,11 @@ export function stateEvents<C extends Connection>(
     const known = new Map(directory.nodes$.value.nodes.map((node) => [node.id, node.health]));
     for (const event of xds.all()) subscriber.next({ type: 'xds', at: scheduler.now(), event });
     subscriber.add(
-      connections.states$.subscribe(({ id: node, state: to, reason }) => {
+      connections.states$.subscribe(({ id: node, state: to, reason, disconnectError }) => {
         const from = states.get(node) ?? 'IDLE';
         if (from === to) return;
         states.set(node, to);
-        subscriber.next({ type: 'connectionChanged', at: scheduler.now(), node, from, to, reason });
+        subscriber.next({ type: 'connectionChanged', at: scheduler.now(), node, from, to, reason, disconnectError });
       }),
     );
     subscriber.add(

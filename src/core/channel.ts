@@ -22,6 +22,19 @@ export interface Transport {
   open(node: Node): Channel;
 }
 
+/**
+ * Why a connection ended, in the words of gRFC A94: `GOAWAY NO_ERROR` and the like is what the node said (RFC 9113, 7),
+ * `subchannel shutdown` that it was this side; a ping without an answer is `connection timed out`.
+ */
+export type DisconnectError =
+  | `GOAWAY ${string}`
+  | 'subchannel shutdown'
+  | 'connection reset'
+  | 'connection timed out'
+  | 'connection aborted'
+  | 'socket error'
+  | 'unknown';
+
 /** Something with a connection to one node and a state that can be watched. */
 export interface Connection {
   /** The state now, then each change; completes after `SHUTDOWN`. */
@@ -29,6 +42,8 @@ export interface Connection {
   readonly state: ConnectivityState;
   /** Why the last dialling failed, in a sentence. */
   readonly lastError?: string | undefined;
+  /** Why it was lost last, where that is known; set before the state changes. */
+  readonly lastDisconnect?: DisconnectError | undefined;
   /** Starts to connect, if idle; also cuts the wait before the next try short. */
   connect(): void;
   /** Ends it at once: calls in flight fail as `UNAVAILABLE`. May be called twice. */
@@ -48,6 +63,14 @@ export interface CallContext {
   /** Longest message of this call, in bytes, where that is less than the transport allows; else `RESOURCE_EXHAUSTED`. */
   readonly maxSendBytes?: number | undefined;
   readonly maxReceiveBytes?: number | undefined;
+  /** Told of each message. A transport that must count for it does so only for who asks. */
+  readonly watcher?: MessageWatcher | undefined;
+}
+
+/** Told of the messages of a call on the wire, with their bytes before compression. Must not throw. */
+export interface MessageWatcher {
+  sent(bytes: number): void;
+  received(bytes: number): void;
 }
 
 /** How a call ended on the wire. */
@@ -60,7 +83,7 @@ export interface CallStatus {
    */
   readonly sent: boolean;
   readonly trailers: Metadata;
-  /** Bytes of the messages, without their frames, before compression; undefined where the transport cannot tell. */
+  /** Bytes of the messages, without their frames, before compression; undefined where a transport counts only for a watcher. */
   readonly sentBytes?: number;
   readonly receivedBytes?: number;
 }

@@ -2,6 +2,7 @@
 
 import type { CallInfo } from '../call/call.js';
 import type { AttemptEnded, AttemptStarted, CallEnded, RetryScheduled } from '../call/callEvent.js';
+import type { MessageWatcher } from '../core/channel.js';
 import { grpcStatusOf, type StatusName } from '../core/errorCodes.js';
 import type { Node } from '../core/node.js';
 import type { GrpcMetric } from './grpcMetrics.js';
@@ -49,6 +50,9 @@ class Detour {
   }
 }
 
+/** Some transports count only for those who watch. */
+const forTheSizes: MessageWatcher = Object.freeze({ sent: () => undefined, received: () => undefined });
+
 export class CallRecorder implements Recorder {
   readonly on: EventHandlers = {
     attemptStarted: (event) => this.attemptStarted(event),
@@ -58,12 +62,14 @@ export class CallRecorder implements Recorder {
   };
   private readonly methods: MethodTable<MethodCounts>;
   private readonly detours = new Map<CallInfo, Detour>();
+  private readonly sized: boolean;
   private readonly nodeAttributes: NodeAttributes;
   private readonly metrics: Readonly<Record<GrpcMetric, Metric>>;
 
   constructor(metrics: Readonly<Record<GrpcMetric, Metric>>, nodeAttributes: NodeAttributes, maxMethods: number) {
     this.nodeAttributes = nodeAttributes;
     this.metrics = metrics;
+    this.sized = !(metrics.attemptSent.silent && metrics.attemptReceived.silent);
     this.methods = new MethodTable(maxMethods, (method) => ({
       method,
       started: metrics.attemptStarted.sum({ method }),
@@ -76,7 +82,9 @@ export class CallRecorder implements Recorder {
     }));
   }
 
-  private attemptStarted({ call, attempt, reason, waitedMs, at }: AttemptStarted): void {
+  private attemptStarted(event: AttemptStarted): void {
+    const { call, attempt, reason, waitedMs, at } = event;
+    if (this.sized) event.watchMessages(forTheSizes);
     this.methods.of(call.name).started.add(1);
     if (attempt === 1 && waitedMs === 0) return;
     const detour = this.detourOf(call);

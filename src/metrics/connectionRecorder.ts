@@ -1,7 +1,9 @@
 /** Connections to nodes, as gRFC A94 counts them. */
 
-import type { ConnectivityState } from '../core/channel.js';
+import type { ConnectionChanged } from '../client/fleetEvent.js';
+import type { DisconnectError } from '../core/channel.js';
 import type { Node } from '../core/node.js';
+import { Counts } from './counts.js';
 import type { Metric, Sum } from './metric.js';
 import type { NodeAttributes } from './nodeAttributes.js';
 import type { EventHandlers, Recorder } from './recorder.js';
@@ -13,12 +15,20 @@ export interface ConnectionMetrics {
   readonly open?: Metric;
 }
 
+/** What tells connections apart. */
+export interface ConnectionDetails {
+  readonly nodeAttributes: NodeAttributes;
+  readonly nodeOf: (id: string) => Node | undefined;
+  /** Whether those that ended are told apart by the reason. */
+  readonly disconnectErrors: boolean;
+}
+
 /** The connections of all nodes with the same attributes. */
 interface Connections {
   readonly open: Sum | undefined;
   readonly made: Sum;
   readonly failed: Sum;
-  readonly ended: Sum;
+  readonly ended: Counts<[error: string]>;
 }
 
 /**
@@ -26,51 +36,51 @@ interface Connections {
  * less those that ended are those that are open.
  */
 export class ConnectionRecorder implements Recorder {
-  readonly on: EventHandlers = { connectionChanged: ({ node, from, to }) => this.changed(node, from, to) };
+  readonly on: EventHandlers = { connectionChanged: (event) => this.changed(event) };
   /** Where the connection of a node that has an open one is counted. */
   private readonly open = new Map<string, Connections>();
   private readonly groups = new Map<string, Connections>();
-  private readonly nodeOf: (id: string) => Node | undefined;
-  private readonly nodeAttributes: NodeAttributes;
   private readonly metrics: ConnectionMetrics;
+  private readonly details: ConnectionDetails;
 
-  constructor(metrics: ConnectionMetrics, nodeAttributes: NodeAttributes, nodeOf: (id: string) => Node | undefined) {
-    this.nodeAttributes = nodeAttributes;
-    this.nodeOf = nodeOf;
+  constructor(metrics: ConnectionMetrics, details: ConnectionDetails) {
     this.metrics = metrics;
+    this.details = details;
     // Without attributes that tell nodes apart there is one group, to be seen before the first connection.
-    if (nodeAttributes.empty) this.groupOf(undefined);
+    if (details.nodeAttributes.empty) this.groupOf(undefined);
   }
 
   forget({ id }: Node): void {
-    this.closed(id);
+    this.closed(id, 'subchannel shutdown');
   }
 
   ended(closed: boolean): void {
-    if (closed) for (const id of this.open.keys()) this.closed(id);
+    if (closed) for (const id of this.open.keys()) this.closed(id, 'subchannel shutdown');
     else for (const { open } of this.open.values()) open?.add(-1);
   }
 
-  private changed(id: string, from: ConnectivityState, to: ConnectivityState): void {
+  private changed({ node: id, from, to, disconnectError }: ConnectionChanged): void {
+    const { nodeOf } = this.details;
     if (to === 'READY') {
-      const group = this.groupOf(this.nodeOf(id));
+      const group = this.groupOf(nodeOf(id));
       group.made.add(1);
       group.open?.add(1);
       this.open.set(id, group);
-    } else if (from === 'READY') this.closed(id);
-    else if (to === 'TRANSIENT_FAILURE') this.groupOf(this.nodeOf(id)).failed.add(1);
+    } else if (from === 'READY') this.closed(id, disconnectError ?? 'unknown');
+    else if (to === 'TRANSIENT_FAILURE') this.groupOf(nodeOf(id)).failed.add(1);
   }
 
-  private closed(id: string): void {
+  private closed(id: string, error: DisconnectError): void {
     const group = this.open.get(id);
     if (group === undefined) return;
     this.open.delete(id);
     group.open?.add(-1);
-    group.ended.add(1);
+    group.ended.add(this.details.disconnectErrors ? error : '');
   }
 
   private groupOf(node: Node | undefined): Connections {
-    const { nodeAttributes, groups, metrics } = this;
+    const { groups, metrics } = this;
+    const { nodeAttributes, disconnectErrors } = this.details;
     const key = nodeAttributes.keyOf(node);
     let group = groups.get(key);
     if (group === undefined) {
@@ -79,8 +89,11 @@ export class ConnectionRecorder implements Recorder {
         open: metrics.open?.sum(attributes),
         made: metrics.made.sum(attributes),
         failed: metrics.failed.sum(attributes),
-        ended: metrics.ended.sum(attributes),
+        ended: new Counts((disconnectError) =>
+          metrics.ended.sum(disconnectErrors ? { ...attributes, disconnectError } : attributes),
+        ),
       };
+      if (!disconnectErrors) group.ended.of('');
       groups.set(key, group);
     }
     return group;

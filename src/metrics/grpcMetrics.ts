@@ -56,8 +56,7 @@ export function grpcMetrics(latency: readonly number[] = latencyBuckets) {
       name: 'grpc.client.attempt.sent_total_compressed_message_size',
       kind: 'histogram',
       unit: 'By',
-      description:
-        'Bytes of the request messages of an attempt, as they went over the wire, without frames and metadata.',
+      description: 'Bytes of the request messages of an attempt, without frames and metadata, before compression.',
       attributes: ended,
       buckets: sizeBuckets,
     },
@@ -65,7 +64,7 @@ export function grpcMetrics(latency: readonly number[] = latencyBuckets) {
       name: 'grpc.client.attempt.rcvd_total_compressed_message_size',
       kind: 'histogram',
       unit: 'By',
-      description: 'Bytes of the answers of an attempt, as they came over the wire, without frames and metadata.',
+      description: 'Bytes of the answers of an attempt, without frames and metadata, before compression.',
       attributes: ended,
       buckets: sizeBuckets,
     },

@@ -15,6 +15,8 @@ export interface Distribution {
 
 /** Makes what is held on to: looking up by attributes costs more than counting does. */
 export interface Metric {
+  /** Nobody wants it, so that what is measured for it alone need not be. */
+  readonly silent?: boolean;
   sum(attributes?: Attributes): Sum;
   distribution(attributes?: Attributes): Distribution;
   /** Numbers that are looked up when somebody asks. */

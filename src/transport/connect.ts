@@ -61,6 +61,10 @@ class ConnectChannel implements Channel {
     return this.#dialer.lastError;
   }
 
+  get lastDisconnect() {
+    return this.#dialer.lastDisconnect;
+  }
+
   connect(): void {
     this.#dialer.connect();
   }

@@ -14,7 +14,7 @@
 
 import { BehaviorSubject, type Observable } from 'rxjs';
 import { formatAddress, type Address } from '../core/address.js';
-import type { Connection, ConnectivityState } from '../core/channel.js';
+import type { Connection, ConnectivityState, DisconnectError } from '../core/channel.js';
 import type { ResolvedTransportOptions } from './transportOptions.js';
 
 /** Something that carries calls to one address. */
@@ -29,7 +29,7 @@ export interface Session {
 export interface DialEvents<S extends Session> {
   ready(session: S): void;
   failed(reason: string): void;
-  lost(): void;
+  lost(because: DisconnectError): void;
 }
 
 /** Starts to connect to an address; the session that it returns is not usable before `ready`. */
@@ -51,6 +51,7 @@ export class Dialer<S extends Session> implements Connection {
   /** The session to use, while the state is `READY`. */
   session: S | undefined;
   lastError: string | undefined;
+  lastDisconnect: DisconnectError | undefined;
   readonly state$: Observable<ConnectivityState>;
   readonly #state$ = new BehaviorSubject<ConnectivityState>('IDLE');
   readonly #waiters = new Set<Waiter<S>>();
@@ -85,7 +86,7 @@ export class Dialer<S extends Session> implements Connection {
     const round = new Round<S>(rotated(this.addresses, this.#first), this.dial, this.options.connectDeadlineMs, {
       ready: (session, index) => this.#ready(session, index),
       failed: (reasons) => this.#failed(reasons, startedAt),
-      lost: (session) => this.#lost(session),
+      lost: (session, because) => this.#lost(session, because),
     });
     this.#round = round;
     if (this.state !== 'TRANSIENT_FAILURE') this.#enter('CONNECTING');
@@ -146,8 +147,9 @@ export class Dialer<S extends Session> implements Connection {
     this.#tellWaiters((waiter) => waiter.failed(reason));
   }
 
-  #lost(session: Session): void {
+  #lost(session: Session, because: DisconnectError): void {
     if (this.session !== session) return;
+    this.lastDisconnect = because;
     this.session = undefined;
     this.#retired.add(session);
     session.retire(() => this.#retired.delete(session));
@@ -180,7 +182,7 @@ class Round<S extends Session> {
     private readonly outcome: {
       ready(session: S, index: number): void;
       failed(reasons: readonly string[]): void;
-      lost(session: Session): void;
+      lost(session: Session, because: DisconnectError): void;
     },
   ) {}
 
@@ -206,7 +208,7 @@ class Round<S extends Session> {
         this.outcome.ready(opened, index);
       },
       failed: (reason) => this.#fail(attempt, `cannot connect to ${formatAddress(address)}: ${reason}`),
-      lost: () => session && this.outcome.lost(session),
+      lost: (because) => session && this.outcome.lost(session, because),
     });
   }
 

@@ -50,6 +50,10 @@ class GrpcChannel implements Channel {
     return this.#dialer.lastError;
   }
 
+  get lastDisconnect() {
+    return this.#dialer.lastDisconnect;
+  }
+
   connect(): void {
     this.#dialer.connect();
   }

@@ -3,7 +3,7 @@
 import { Subscription, type SchedulerLike } from 'rxjs';
 import { formatAddress } from '../core/address.js';
 import { exponentialBackoff } from '../core/backoff.js';
-import type { Connection, ConnectivityState } from '../core/channel.js';
+import type { Connection, ConnectivityState, DisconnectError } from '../core/channel.js';
 import { FleetError } from '../core/fleetError.js';
 import type { Availability, Node } from '../core/node.js';
 import type { PooledConnection } from './pooledConnection.js';
@@ -17,6 +17,8 @@ export interface ConnectionState {
   readonly availability: Availability;
   /** Why the last dialling failed, while it is `unavailable`. */
   readonly reason: string | undefined;
+  /** Why it is no longer `READY`; undefined where it was not. */
+  readonly disconnectError: DisconnectError | undefined;
 }
 
 /** `ChannelPoolOptions` with their defaults. */
@@ -58,6 +60,8 @@ export class PoolSlot<C extends Connection> {
   #lifetime = Subscription.EMPTY;
   #redial = Subscription.EMPTY;
   #state: ConnectivityState = 'IDLE';
+  /** Why the connection before the current one ended. */
+  #ended: DisconnectError | undefined;
   #failure: string | undefined;
   /** Whether it is dialled before a call asks for it. */
   #eager = false;
@@ -69,10 +73,10 @@ export class PoolSlot<C extends Connection> {
     private readonly ports: SlotPorts<C>,
   ) {}
 
-  status(): ConnectionState {
+  status(disconnectError?: DisconnectError): ConnectionState {
     const state = this.#state;
     const reason = state === 'TRANSIENT_FAILURE' ? (this.current?.connection.lastError ?? this.#failure) : undefined;
-    return { id: this.node.id, state, availability: availabilities[state], reason };
+    return { id: this.node.id, state, availability: availabilities[state], reason, disconnectError };
   }
 
   /** It is dialled without a call from now on, and at once where there is room. */
@@ -126,7 +130,7 @@ export class PoolSlot<C extends Connection> {
     this.forget();
     this.#dropReplacement();
     if (pooled) this.ports.drain(pooled);
-    this.#enter('IDLE');
+    this.#enter('IDLE', 'subchannel shutdown');
   }
 
   /** Lets go of the connection and of all clocks, without closing it. */
@@ -159,9 +163,10 @@ export class PoolSlot<C extends Connection> {
 
   #changed(pooled: PooledConnection<C>, state: ConnectivityState): void {
     const before = this.#state;
-    if (before === 'READY' && state !== 'READY' && this.#replacement) return this.#swap();
+    const { lastDisconnect } = pooled.connection;
+    if (before === 'READY' && state !== 'READY' && this.#replacement) return this.#swap(lastDisconnect);
     if (state === 'IDLE' && before === 'READY' && this.#eager) return this.#dialAgain(pooled);
-    this.#enter(state);
+    this.#enter(state, lastDisconnect);
     if (this.current !== pooled) return;
     if (state === 'READY') this.#readySince = this.ports.options.scheduler.now();
     // Closed by others: the next call opens a new one.
@@ -176,7 +181,7 @@ export class PoolSlot<C extends Connection> {
     if (this.#breaks <= 1) return pooled.connection.connect();
     const wait = reconnectBackoff(this.#breaks - 1, random);
     this.#failure = `the connection broke ${this.#breaks} times, each time within ${stableMs / 1_000} s`;
-    this.#enter('TRANSIENT_FAILURE');
+    this.#enter('TRANSIENT_FAILURE', pooled.connection.lastDisconnect);
     this.#redial.unsubscribe();
     this.#redial = scheduler.schedule(() => pooled.connection.connect(), wait);
   }
@@ -193,7 +198,7 @@ export class PoolSlot<C extends Connection> {
   /** Opens another connection, and changes over to it once it is up, or once the one in use is not. */
   #replace(): void {
     this.#dropReplacement();
-    if (this.#state !== 'READY') return this.#swap();
+    if (this.#state !== 'READY') return this.#swap('subchannel shutdown');
     let fresh: PooledConnection<C>;
     try {
       fresh = this.ports.open(this.node);
@@ -207,15 +212,17 @@ export class PoolSlot<C extends Connection> {
     this.#watchReplacement = new Subscription();
     this.#watchReplacement.add(
       fresh.connection.state$.subscribe((state) => {
-        if (state === 'READY' && this.#replacement === fresh) this.#swap();
+        if (state === 'READY' && this.#replacement === fresh) this.#swap('subchannel shutdown');
       }),
     );
     fresh.connection.connect();
   }
 
-  #swap(): void {
+  /** @param because why the one in use is no more. */
+  #swap(because: DisconnectError | undefined): void {
     const old = this.current;
     const fresh = this.#replacement;
+    this.#ended = because;
     this.#replacement = undefined;
     this.#watchReplacement.unsubscribe();
     // What closing does to the old one is no news of the node.
@@ -224,7 +231,7 @@ export class PoolSlot<C extends Connection> {
     if (fresh) {
       fresh.connection.connect();
       // Whoever asks the node over its connection, as health checks do, must learn that it is another one now.
-      if (fresh.connection.state === 'READY') this.#enter('IDLE');
+      if (fresh.connection.state === 'READY') this.#enter('IDLE', because);
       if (this.current === fresh) this.#use(fresh);
     }
     if (old) this.ports.drain(old);
@@ -240,10 +247,13 @@ export class PoolSlot<C extends Connection> {
     if (fresh) this.ports.drain(fresh);
   }
 
-  #enter(state: ConnectivityState): void {
+  /** @param because why it is `READY` no more, if it was. */
+  #enter(state: ConnectivityState, because = this.#ended): void {
     if (state === 'SHUTDOWN' || state === this.#state) return;
+    const wasReady = this.#state === 'READY';
     this.#state = state;
-    this.ports.changed(this.status());
+    this.#ended = undefined;
+    this.ports.changed(this.status(wasReady ? (because ?? 'unknown') : undefined));
   }
 
   #spread(ms: number): number {

@@ -1,6 +1,7 @@
 /** One use of a resource, as the work on it sees it. */
 
 import type { AttemptContext, CallOptions } from '../../call/call.js';
+import type { MessageWatcher } from '../../core/channel.js';
 import type { Demand } from '../../core/demand.js';
 import type { Metadata } from '../../core/metadata.js';
 import type { Node } from '../../core/node.js';
@@ -44,6 +45,10 @@ export class PoolAttempt implements AttemptContext {
 
   get demand(): Demand | undefined {
     return this.#attempt.demand;
+  }
+
+  get watcher(): MessageWatcher | undefined {
+    return this.#attempt.watcher;
   }
 
   abort(): void {

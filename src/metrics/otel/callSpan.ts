@@ -2,6 +2,7 @@
 
 import type { Attributes, Context, HrTime, Span, Tracer } from '@opentelemetry/api';
 import type { AttemptEnded, AttemptStarted, CallEnded, DecisionMade } from '../../call/callEvent.js';
+import type { MessageWatcher } from '../../core/channel.js';
 import { grpcStatusOf, type FleetErrorCode } from '../../core/errorCodes.js';
 import { statusOf } from '../statusOf.js';
 import { decisionAttributes } from './decisionAttributes.js';
@@ -15,7 +16,7 @@ const { SpanKind, SpanStatusCode, trace } = otelApi;
 export interface CallSpanPorts {
   readonly tracer: Tracer;
   readonly traceContext: TraceContext;
-  /** Answers that an attempt has as events. */
+  /** Messages that an attempt has as events, each way. */
   readonly messageEvents: number;
   /** The time to give to a span; undefined where its provider knows better. */
   readonly timeOf: (at: number) => HrTime | undefined;
@@ -74,7 +75,7 @@ export class CallSpan {
   }
 
   attemptStarted(event: AttemptStarted): void {
-    const { at, attempt, waitedMs, addHeader, onAnswer } = event;
+    const { at, attempt, waitedMs, addHeader } = event;
     const { ports, context, method, recording } = this;
     this.begun++;
     if (!recording) {
@@ -92,7 +93,7 @@ export class CallSpan {
     if (waitedMs > 0) span.addEvent('Delayed LB pick complete', undefined, time);
     if (this.decision !== undefined) span.addEvent('rxfleet.decision', this.decision, time);
     this.decision = undefined;
-    if (ports.messageEvents > 0) onAnswer(this.messagesOf(span));
+    if (ports.messageEvents > 0) event.watchMessages(this.messagesOf(span));
   }
 
   /** Of what happens to one attempt. */
@@ -153,12 +154,15 @@ export class CallSpan {
     span.end(this.ports.timeOf(at));
   }
 
-  private messagesOf(span: Span): () => void {
+  private messagesOf(span: Span): MessageWatcher {
     const { messageEvents, timeOf, now } = this.ports;
-    let seen = 0;
-    return () => {
-      if (seen >= messageEvents) return;
-      span.addEvent('Inbound message read', { 'sequence-number': seen++ }, timeOf(now()));
+    const counting = (name: string) => {
+      let seen = 0;
+      return (bytes: number) => {
+        if (seen >= messageEvents) return;
+        span.addEvent(name, { 'sequence-number': seen++, 'message-size': bytes }, timeOf(now()));
+      };
     };
+    return { sent: counting('Outbound message'), received: counting('Inbound message') };
   }
 }

@@ -21,12 +21,14 @@ const optional: Readonly<Record<string, string>> = {
   locality: 'grpc.lb.locality',
   backendService: 'grpc.lb.backend_service',
   node: 'rxfleet.node.id',
+  disconnectError: 'grpc.disconnect_error',
   serverAddress: 'server.address',
   serverPort: 'server.port',
 };
 
 /** Of a metric that is switched off. */
 const silent: Metric = {
+  silent: true,
   sum: () => ({ add: () => undefined }),
   distribution: () => ({ observe: () => undefined }),
   reading: () => undefined,

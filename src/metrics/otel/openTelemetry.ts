@@ -75,7 +75,9 @@ const scope = 'rxfleet';
  * advice, which views may overrule. X: `grpc.xds.server`, and `grpc.xds.resource_type` for the updates; R:
  * `grpc.xds.authority`, `grpc.xds.cache_state`, `grpc.xds.resource_type`. The metrics of `wrr` are those of
  * `weightedRoundRobin` by load reports; those of `pick_first` count with every balancer, as in gRPC since A61, what A94 counts
- * by newer names. Sizes are those of transports that can tell.
+ * by newer names. Sizes are before compression; over connect-node they are measured by encoding once more. With the optional
+ * attribute `grpc.disconnect_error` disconnections say why, in the words of A94: over grpc-js, which does not tell, whether it
+ * was this side, or `unknown`.
  *
  * Under `rxfleet.client.`: `nodes` by `rxfleet.node.state`, `call.active`, `call.time_to_first_message`, `call.errors`
  * by `error.type` (our codes), `call.failovers`, `call.retry_refusals`, `call.resumes`, `call.stalls`,
@@ -88,8 +90,8 @@ const scope = 'rxfleet';
  * ### Spans (gRFC A72)
  *
  * `Sent.demo.Greeter.SayHello` for each call and `Attempt.demo.Greeter.SayHello` for each of its attempts, as its child,
- * with `previous-rpc-attempts` and `transparent-retry`; status and events by A72, but for what transports do not tell: the
- * sizes of messages, and `Outbound message sent`. The attributes are those of the RPC
+ * with `previous-rpc-attempts` and `transparent-retry`; status and events by A72, those of messages called and sized as in
+ * gRPC for C++ and Go (`Outbound message`, `Inbound message`, before compression). The attributes are those of the RPC
  * conventions, version 1.45.0: `rpc.system.name`, `rpc.method`, `rpc.status_code`, `error.type`, and
  * `server.address`, which is the service for a call, the node for an attempt. Beyond that: `rxfleet.decision` with the
  * account of the pick, `rxfleet.retry`, `rxfleet.retry_refused`, `rxfleet.resumed`, `rxfleet.stalled`, `rxfleet.limited`
@@ -148,7 +150,8 @@ function metricRecorders(
   nodes: () => NodeSet,
   life: Subscription,
 ): Recorder<WatchedEvent>[] {
-  const { meterProvider, target, wanted, nodeAttributes, serverAddress, maxMethods, scheduler } = options;
+  const { meterProvider, target, wanted, nodeAttributes, serverAddress, disconnectErrors, maxMethods, scheduler } =
+    options;
   if (meterProvider === false) return [];
   const meter = meterProvider.getMeter(scope);
   // No provider has been set up.
@@ -160,13 +163,14 @@ function metricRecorders(
   const ours = metricsOf(clientMetrics, (spec) => instruments.metric(spec));
   const genAi = metricsOf(genAiMetrics, (spec) => instruments.metric(spec));
   const shown = new NodeAttributes(nodeAttributes);
+  const nodeOf = (id: string) => nodes().get(id);
   const inFlight = Object.fromEntries(
     Object.entries(client.snapshot().methods).map(([name, figures]) => [name, figures.inFlight]),
   );
   return [
     new CallRecorder(grpc, shown, maxMethods),
-    new ConnectionRecorder(connectionMetrics(grpc), shown, (id) => nodes().get(id)),
-    new ConnectionRecorder(pickFirst, new NodeAttributes([]), () => undefined),
+    new ConnectionRecorder(connectionMetrics(grpc), { nodeAttributes: shown, nodeOf, disconnectErrors }),
+    new ConnectionRecorder(pickFirst, { nodeAttributes: new NodeAttributes([]), nodeOf, disconnectErrors: false }),
     new EjectionRecorder(grpc, shown),
     new LoadWeightRecorder(grpc, shown),
     new XdsRecorder(grpc),

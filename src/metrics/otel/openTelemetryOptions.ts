@@ -7,13 +7,16 @@ import type { NodeAttribute } from '../nodeAttributes.js';
 import { otelApi } from './otelApi.js';
 import { wantedMetrics } from './wantedMetrics.js';
 
-/** What metrics may tell of the node; each node has series of its own then. */
-export type OptionalAttribute = 'grpc.lb.locality' | 'grpc.lb.backend_service' | 'rxfleet.node.id' | 'server.address';
+/** What metrics may tell of the node, by which nodes have series of their own then; and why a connection ended. */
+export type OptionalAttribute =
+  'grpc.lb.locality' | 'grpc.lb.backend_service' | 'grpc.disconnect_error' | 'rxfleet.node.id' | 'server.address';
 
 const nodeAttributeOf: Readonly<Record<OptionalAttribute, NodeAttribute | undefined>> = {
   'grpc.lb.locality': 'locality',
   'grpc.lb.backend_service': 'backendService',
   'rxfleet.node.id': 'node',
+  // Of disconnections.
+  'grpc.disconnect_error': undefined,
   // Of the metrics of GenAI.
   'server.address': undefined,
 };
@@ -38,7 +41,7 @@ export interface OpenTelemetryOptions {
   readonly enableMetrics?: readonly string[];
   /** Metrics to leave out, in the same way; counts for more than `enableMetrics`. Default none. */
   readonly disableMetrics?: readonly string[];
-  /** What attempts, connections and inferences tell of their node. Default nothing: it multiplies series. */
+  /** What attempts, connections and inferences tell of their node and their end. Default nothing: it multiplies series. */
   readonly optionalAttributes?: readonly OptionalAttribute[];
   /** Methods that have series, and span names, of their own; the rest share the name `other`. Default 1,000. */
   readonly maxMethods?: number;
@@ -47,7 +50,7 @@ export interface OpenTelemetryOptions {
    * `rxfleet.decision`. That account looks at each node. Default 100; 0 for never.
    */
   readonly decisionsUpTo?: number;
-  /** Answers of an attempt that its span has as events `Inbound message read`: the first so many. Default 32. */
+  /** Messages of an attempt that its span has as events `Outbound message` and `Inbound message`: the first so many. Default 32. */
   readonly messageEvents?: number;
   /** Under one of virtual time, spans have its times, not those of their provider. Default `asyncScheduler`. */
   readonly scheduler?: SchedulerLike;
@@ -60,6 +63,7 @@ export interface ResolvedOpenTelemetryOptions {
   readonly target: string;
   readonly wanted: (metric: string) => boolean;
   readonly nodeAttributes: readonly NodeAttribute[];
+  readonly disconnectErrors: boolean;
   readonly serverAddress: boolean;
   readonly maxMethods: number;
   readonly decisionsUpTo: number;
@@ -104,6 +108,7 @@ export function resolveOpenTelemetryOptions(
     ...{ meterProvider, tracerProvider, propagator, target, maxMethods, decisionsUpTo, messageEvents, scheduler },
     wanted: wantedMetrics(enableMetrics, disableMetrics),
     nodeAttributes: optionalAttributes.flatMap((attribute) => nodeAttributeOf[attribute] ?? []),
+    disconnectErrors: optionalAttributes.includes('grpc.disconnect_error'),
     serverAddress: optionalAttributes.includes('server.address'),
   };
 }

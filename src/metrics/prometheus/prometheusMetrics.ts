@@ -86,8 +86,10 @@ export interface PrometheusMetrics {
  *
  * D: `grpc_lb_outlier_detection_detection_method`, R: `grpc_lb_outlier_detection_unenforced_reason`, X:
  * `grpc_xds_server`, T: `grpc_xds_resource_type`, A: `grpc_xds_authority`, C: `grpc_xds_cache_state`. Those of `wrr` have
- * series where the balancer is `weightedRoundRobin` by load reports, those of `xds_client` with the discovery `xds`. Sizes are those of
- * transports that can tell: that of grpc-js tells what it sends, and not what comes.
+ * series where the balancer is `weightedRoundRobin` by load reports, those of `xds_client` with the discovery `xds`. Sizes are
+ * before compression; over connect-node they are measured by encoding once more. With the optional label
+ * `grpc_disconnect_error` disconnections say why, in the words of A94: over grpc-js, which does not tell, whether it was this
+ * side, or `unknown`.
  *
  * And for what gRPC has no names for: `rxfleet_nodes` by `state`, `rxfleet_calls_in_flight`,
  * `rxfleet_call_first_message_seconds` (the time to the first token), `rxfleet_call_errors_total` by `code`,
@@ -157,13 +159,15 @@ function recordersOf(
     scopes.push(scope);
     const grpc = metricsOf(grpcMetrics(buckets), (spec) => sharedMetric(scope, spelled(spec)));
     const ours = metricsOf(fleetMetrics(buckets), (spec) => sharedMetric(scope, spec));
+    const { disconnectErrors } = options;
     const nodeAttributes = new NodeAttributes(options.nodeAttributes);
+    const nodeOf = (id: string) => nodes().get(id);
     const inFlight = Object.fromEntries(
       Object.entries(fleet.snapshot().methods).map(([name, figures]) => [name, figures.inFlight]),
     );
     recorders.push(
       new CallRecorder(grpc, nodeAttributes, maxMethods),
-      new ConnectionRecorder(connectionMetrics(grpc), nodeAttributes, (id) => nodes().get(id)),
+      new ConnectionRecorder(connectionMetrics(grpc), { nodeAttributes, nodeOf, disconnectErrors }),
       new EjectionRecorder(grpc, nodeAttributes),
       new LoadWeightRecorder(grpc, nodeAttributes),
       new XdsRecorder(grpc),

@@ -12,11 +12,13 @@ import type { Labels } from './series.js';
 export type MetricPreset = 'grpc' | 'seeds';
 
 /** A label that gRPC leaves out unless it is asked for. */
-export type OptionalLabel = 'grpc.lb.locality' | 'grpc.lb.backend_service';
+export type OptionalLabel = 'grpc.lb.locality' | 'grpc.lb.backend_service' | 'grpc.disconnect_error';
 
-const optionalLabels: Readonly<Record<OptionalLabel, NodeAttribute>> = {
+const optionalLabels: Readonly<Record<OptionalLabel, NodeAttribute | undefined>> = {
   'grpc.lb.locality': 'locality',
   'grpc.lb.backend_service': 'backendService',
+  // Of disconnections.
+  'grpc.disconnect_error': undefined,
 };
 
 /** See `prometheusMetrics`. */
@@ -62,6 +64,7 @@ export interface ResolvedPrometheusMetricsOptions {
   readonly buckets: readonly number[] | undefined;
   readonly perNode: boolean;
   readonly nodeAttributes: readonly NodeAttribute[];
+  readonly disconnectErrors: boolean;
   readonly maxMethods: number;
   readonly scheduler: SchedulerLike;
 }
@@ -108,7 +111,8 @@ export function resolvePrometheusMetricsOptions(
     const some = `some of ${Object.keys(optionalLabels).join(', ')}`;
     requireOption(Object.hasOwn(optionalLabels, label), 'optionalLabels', some, label);
   }
-  const nodeAttributes = wanted.map((label) => optionalLabels[label]);
+  const nodeAttributes = wanted.flatMap((label) => optionalLabels[label] ?? []);
+  const disconnectErrors = wanted.includes('grpc.disconnect_error');
   const grpc = presets.has('grpc');
   requireOption(
     grpc || !perNode,
@@ -118,5 +122,6 @@ export function resolvePrometheusMetricsOptions(
   );
   requireOption(grpc || wanted.length === 0, 'optionalLabels', 'left out with the seeds alone', wanted);
   requireOption(Number.isInteger(maxMethods) && maxMethods >= 1, 'maxMethods', 'a whole number from 1', maxMethods);
-  return { registry, presets, target, prefix, labels, buckets, perNode, nodeAttributes, maxMethods, scheduler };
+  const told = { nodeAttributes, disconnectErrors };
+  return { registry, presets, target, prefix, labels, buckets, perNode, ...told, maxMethods, scheduler };
 }

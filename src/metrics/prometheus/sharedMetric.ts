@@ -12,6 +12,7 @@ const labelNames: Readonly<Record<string, string>> = {
   status: 'grpc_status',
   locality: 'grpc_lb_locality',
   backendService: 'grpc_lb_backend_service',
+  disconnectError: 'grpc_disconnect_error',
   detectionMethod: 'grpc_lb_outlier_detection_detection_method',
   unenforcedReason: 'grpc_lb_outlier_detection_unenforced_reason',
   xdsServer: 'grpc_xds_server',

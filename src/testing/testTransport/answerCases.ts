@@ -1,7 +1,8 @@
 /** What a node answers: every shape of call, in order and complete, with its metadata. */
 
 import { deepStrictEqual, equal, ok } from 'node:assert/strict';
-import { chat, hello, lotsOfGreetings, stream } from './hello.js';
+import { toBinary } from '@bufbuild/protobuf';
+import { chat, hello, lotsOfGreetings, lotsOfReplies, stream } from './hello.js';
 import { RecordedCall } from './recordedCall.js';
 import type { TestCase } from './testCase.js';
 import { bytes } from './testNode.js';
@@ -62,6 +63,24 @@ export function answerCases(test: TestCase): void {
     },
     'bidiStreaming',
   );
+
+  test('who watches a call is told of each message with its size, and at the end of all of them', async ({
+    channel,
+  }) => {
+    const told: string[] = [];
+    const watcher = {
+      sent: (length: number) => void told.push(`sent ${length}`),
+      received: (length: number) => void told.push(`received ${length}`),
+    };
+    const call = stream(channel, { name: 'Ada', replies: 2, payload: bytes }, { watcher });
+    const { code, message, sentBytes, receivedBytes } = await call.ended;
+    equal(code, 'OK', message);
+    const request = lotsOfReplies.encode(lotsOfReplies.message({ name: 'Ada', replies: 2, payload: bytes })).length;
+    const answers = call.messages.map((answer) => toBinary(lotsOfReplies.descriptor.output, answer).length);
+    equal(answers.length, 2);
+    deepStrictEqual(told, [`sent ${request}`, ...answers.map((length) => `received ${length}`)]);
+    deepStrictEqual([sentBytes, receivedBytes], [request, answers[0]! + answers[1]!]);
+  });
 
   test('metadata goes out, headers and trailers come back, bytes in those that end in -bin', async ({ channel }) => {
     const metadata = { 'x-text': 'a b', 'x-data-bin': bytes, 'x-many': ['one', 'two'] };

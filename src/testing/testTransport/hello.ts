@@ -24,8 +24,12 @@ export function hello(
 }
 
 /** A server stream, sent, with credit for all that comes. */
-export function stream(channel: Channel, request: Partial<HelloRequest>): RecordedCall<HelloRequest, HelloReply> {
-  const call = new RecordedCall(channel, lotsOfReplies);
+export function stream(
+  channel: Channel,
+  request: Partial<HelloRequest>,
+  context?: CallContext,
+): RecordedCall<HelloRequest, HelloReply> {
+  const call = new RecordedCall(channel, lotsOfReplies, context);
   call.call.request(Infinity);
   call.call.send(lotsOfReplies.message(request));
   call.call.halfClose();

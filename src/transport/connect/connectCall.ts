@@ -27,6 +27,9 @@ export class ConnectCall<I, O> implements ActiveCall<I>, AsyncIterableIterator<I
   #halfClosed = false;
   #held = false;
   #taker: ((result: IteratorResult<I>) => void) | undefined;
+  // Only for a watcher, since connect-node does not tell.
+  #sentBytes = 0;
+  #receivedBytes = 0;
   // What was read, and who may have it.
   #credit = 0;
   #creditor: (() => void) | undefined;
@@ -55,7 +58,7 @@ export class ConnectCall<I, O> implements ActiveCall<I>, AsyncIterableIterator<I
     }
     const taker = this.#taker;
     this.#taker = undefined;
-    if (taker) taker({ value: message, done: false });
+    if (taker) taker(this.#leaving(message));
     else this.#queue.push(message);
     this.#held = this.#queue.length > 0;
     return !this.#held;
@@ -89,7 +92,7 @@ export class ConnectCall<I, O> implements ActiveCall<I>, AsyncIterableIterator<I
   /** The wire asks for the next request. */
   next(): Promise<IteratorResult<I>> {
     const message = this.#queue.shift();
-    if (message !== undefined) return Promise.resolve({ value: message, done: false });
+    if (message !== undefined) return Promise.resolve(this.#leaving(message));
     if (this.#halfClosed || this.#over) return Promise.resolve({ value: undefined, done: true });
     return new Promise((resolve) => {
       this.#taker = resolve;
@@ -97,6 +100,16 @@ export class ConnectCall<I, O> implements ActiveCall<I>, AsyncIterableIterator<I
       this.#held = false;
       this.sink.drain();
     });
+  }
+
+  #leaving(message: I): IteratorResult<I> {
+    const { watcher } = this.context;
+    if (watcher !== undefined) {
+      const { length } = this.method.encode(message);
+      this.#sentBytes += length;
+      watcher.sent(length);
+    }
+    return { value: message, done: false };
   }
 
   /** The wire takes no more requests; why, the answer tells. */
@@ -160,12 +173,14 @@ export class ConnectCall<I, O> implements ActiveCall<I>, AsyncIterableIterator<I
     }
     if (this.#over) return;
     this.#credit--;
-    const { maxReceiveBytes } = this.context;
-    if (maxReceiveBytes !== undefined) {
+    const { watcher, maxReceiveBytes } = this.context;
+    if (watcher !== undefined || maxReceiveBytes !== undefined) {
       // connect-node does not tell how long it was.
       const { length } = toBinary(this.method.descriptor.output, message as MessageShape<DescMessage>);
-      if (length > maxReceiveBytes) {
-        this.#refuse(tooLong(this.method.path, 'received', length, maxReceiveBytes), true);
+      this.#receivedBytes += length;
+      watcher?.received(length);
+      if (length > (maxReceiveBytes ?? Infinity)) {
+        this.#refuse(tooLong(this.method.path, 'received', length, maxReceiveBytes!), true);
         return;
       }
     }
@@ -195,7 +210,8 @@ export class ConnectCall<I, O> implements ActiveCall<I>, AsyncIterableIterator<I
   #end(code: StatusName, message: string, sent: boolean, trailers: Metadata): void {
     if (this.#over) return;
     this.#finish();
-    this.sink.end({ code, message, sent, trailers });
+    const sizes = this.context.watcher && { sentBytes: this.#sentBytes, receivedBytes: this.#receivedBytes };
+    this.sink.end({ code, message, sent, trailers, ...sizes });
   }
 
   #finish(): void {

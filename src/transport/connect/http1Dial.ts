@@ -28,7 +28,7 @@ export function http1Dial(options: ResolvedTransportOptions, protocol: Protocol)
       authority: authorityOf(address),
       client: http1Client(protocol, originOf(address, options), nodeOptions, options),
       calls,
-      broken: () => events.lost(),
+      broken: () => events.lost('unknown'),
       retire(ended) {
         agent.destroy();
         ended();

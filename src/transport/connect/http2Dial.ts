@@ -16,7 +16,7 @@ export function http2Dial(options: ResolvedTransportOptions, protocol: Protocol)
     const h2 = new Http2Session(address, options, {
       ready: () => events.ready(session),
       failed: (reason) => events.failed(reason),
-      lost: () => events.lost(),
+      lost: (because) => events.lost(because),
     });
     const authority = authorityOf(address);
     const streams: StreamSource = {

@@ -3,6 +3,7 @@
 import * as http2 from 'node:http2';
 import type { Socket } from 'node:net';
 import type { Address } from '../../core/address.js';
+import type { DisconnectError } from '../../core/channel.js';
 import { dialFailure } from '../dialFailure.js';
 import type { DialEvents, Session } from '../dialer.js';
 import type { ResolvedTransportOptions } from '../transportOptions.js';
@@ -18,6 +19,8 @@ export class Http2Session implements Session {
   #ready = false;
   #over = false;
   #error: string | undefined;
+  /** What was first seen of its end. */
+  #end: DisconnectError | undefined;
   #ping: NodeJS.Timeout | undefined;
   #lastRead = 0;
   #streams = 0;
@@ -32,6 +35,7 @@ export class Http2Session implements Session {
     this.#socket.once(options.tls ? 'secureConnect' : 'connect', () => this.#connected());
     this.#socket.on('error', (error: Error) => {
       this.#error ??= error.message;
+      this.#end ??= disconnectErrorOf(error);
       // A node that refuses our certificate does so after the handshake, and the socket does not end of itself.
       this.#socket.destroy();
       this.#lost();
@@ -84,8 +88,14 @@ export class Http2Session implements Session {
     const session = http2.connect(this.origin, { createConnection: () => this.#socket, maxSessionMemory: 1_000_000 });
     this.#session = session;
     session.once('remoteSettings', () => this.#opened());
-    session.once('goaway', () => this.#lost());
-    session.on('error', (error: Error) => (this.#error ??= error.message));
+    session.once('goaway', (code: number) => {
+      this.#end ??= `GOAWAY ${goAwayNames.get(code) ?? code}`;
+      this.#lost();
+    });
+    session.on('error', (error: Error) => {
+      this.#error ??= error.message;
+      this.#end ??= disconnectErrorOf(error);
+    });
     session.once('close', () => this.#lost());
   }
 
@@ -103,7 +113,7 @@ export class Http2Session implements Session {
     if (this.#over) return;
     this.#over = true;
     clearTimeout(this.#ping);
-    if (this.#ready) return this.events.lost();
+    if (this.#ready) return this.events.lost(this.#end ?? 'unknown');
     this.#session?.destroy();
     const reason = this.#error ?? 'the connection was closed during the HTTP/2 handshake';
     this.events.failed(dialFailure(reason, this.options));
@@ -121,8 +131,13 @@ export class Http2Session implements Session {
     }
     this.alive();
     const session = this.#session!;
+    // Its end is told in a later turn, and a ping would throw until then.
+    if (session.destroyed) return;
     if (keepaliveWithoutCalls || this.#streams > 0) {
-      const timeout = setTimeout(() => session.destroy(new Error('no answer to a ping')), keepaliveTimeoutMs);
+      const timeout = setTimeout(() => {
+        this.#end ??= 'connection timed out';
+        session.destroy(new Error('no answer to a ping'));
+      }, keepaliveTimeoutMs);
       timeout.unref();
       session.ping(() => clearTimeout(timeout));
     }
@@ -131,3 +146,19 @@ export class Http2Session implements Session {
 }
 
 const hangUpMs = 500;
+
+/** The error codes of RFC 9113, 7, by their numbers. */
+const goAwayNames: ReadonlyMap<number, string> = new Map(
+  [
+    ...['NO_ERROR', 'PROTOCOL_ERROR', 'INTERNAL_ERROR', 'FLOW_CONTROL_ERROR', 'SETTINGS_TIMEOUT', 'STREAM_CLOSED'],
+    ...['FRAME_SIZE_ERROR', 'REFUSED_STREAM', 'CANCEL', 'COMPRESSION_ERROR', 'CONNECT_ERROR', 'ENHANCE_YOUR_CALM'],
+    ...['INADEQUATE_SECURITY', 'HTTP_1_1_REQUIRED'],
+  ].map((name, code) => [code, name]),
+);
+
+function disconnectErrorOf({ code, syscall }: NodeJS.ErrnoException): DisconnectError {
+  if (code === 'ECONNRESET') return 'connection reset';
+  if (code === 'ETIMEDOUT') return 'connection timed out';
+  if (code === 'ECONNABORTED') return 'connection aborted';
+  return syscall === undefined ? 'unknown' : 'socket error';
+}

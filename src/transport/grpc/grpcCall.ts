@@ -1,6 +1,6 @@
 /** One call on a grpc-js channel, below its client classes: messages go as bytes, and come as they are asked for. */
 
-import type { ActiveCall, CallContext, CallSink } from '../../core/channel.js';
+import type { ActiveCall, CallContext, CallSink, MessageWatcher } from '../../core/channel.js';
 import type { StatusName } from '../../core/errorCodes.js';
 import { emptyMetadata } from '../../core/metadata.js';
 import type { Method } from '../../core/method.js';
@@ -38,6 +38,7 @@ export class GrpcCall<I, O> implements ActiveCall<I>, SessionCall {
   private receivedBytes = 0;
   private readonly maxSendBytes: number;
   private readonly maxReceiveBytes: number;
+  private readonly watcher: MessageWatcher | undefined;
   private readonly written: { callback: () => void } | undefined;
 
   constructor(
@@ -49,6 +50,7 @@ export class GrpcCall<I, O> implements ActiveCall<I>, SessionCall {
   ) {
     this.maxSendBytes = Math.min(maxSendBytes, context.maxSendBytes ?? Infinity);
     this.maxReceiveBytes = context.maxReceiveBytes ?? Infinity;
+    this.watcher = context.watcher;
     this.call = session.channel.createCall(method.path, context.deadline ?? Infinity, null, null, null);
     if (method.kind === 'clientStreaming' || method.kind === 'bidiStreaming') {
       this.written = { callback: () => this.onWritten() };
@@ -145,6 +147,7 @@ export class GrpcCall<I, O> implements ActiveCall<I>, SessionCall {
     if (this.over) return;
     this.credit--;
     this.receivedBytes += bytes.length;
+    this.watcher?.received(bytes.length);
     if (bytes.length > this.maxReceiveBytes) {
       this.fail(...tooLong(this.method.path, 'received', bytes.length, this.maxReceiveBytes), true);
       return;
@@ -165,6 +168,7 @@ export class GrpcCall<I, O> implements ActiveCall<I>, SessionCall {
   private write(buffer: Buffer): void {
     this.sentAny = true;
     this.sentBytes += buffer.length;
+    this.watcher?.sent(buffer.length);
     if (this.written) {
       this.writing = true;
       this.call.sendMessageWithContext(this.written, buffer);

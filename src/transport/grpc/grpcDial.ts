@@ -20,7 +20,8 @@ export function grpcDial(options: ResolvedTransportOptions, credentials: Channel
       if (state === GrpcJsState.SHUTDOWN) return;
       channel.watchConnectivityState(state, Infinity, watch);
       if (ready) {
-        if (state !== GrpcJsState.READY) events.lost();
+        // Why, grpc-js keeps to itself.
+        if (state !== GrpcJsState.READY) events.lost('unknown');
       } else if (state === GrpcJsState.READY) {
         ready = true;
         events.ready(session);

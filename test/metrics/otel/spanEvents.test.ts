@@ -12,7 +12,7 @@ function spansOf(happens: (world: ScriptedFleet, call: CallInfo) => void) {
   const seen = collected();
   openTelemetry(world.fleet, { tracerProvider: seen.tracerProvider, meterProvider: false });
   const call = world.begin();
-  world.attempt(call, node('a'), { addHeader: () => undefined, onAnswer: () => undefined });
+  world.attempt(call, node('a'));
   happens(world, call);
   world.attemptEnds(call, node('a'), { status: 'ok', latencyMs: 1 } as never);
   world.end(call);
@@ -79,7 +79,7 @@ it('the account of a pick names some of the nodes, and counts all', () => {
     candidates: Array.from({ length: 40 }, (_, i) => ({ node: `n${i}`, ...(i === 0 && { score: 2 }) })),
     leftOut: Array.from({ length: 20 }, (_, i) => ({ node: `o${i}`, obstacle: 'tried', reason: 'tried already' })),
   });
-  world.attempt(call, node('n0'), { addHeader: () => undefined, onAnswer: () => undefined });
+  world.attempt(call, node('n0'));
   world.attemptEnds(call, node('n0'), { status: 'ok', latencyMs: 1 } as never);
   world.end(call);
   const { attributes } = seen.span('Attempt.').events[0]!;

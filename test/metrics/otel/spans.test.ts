@@ -74,16 +74,22 @@ describe('a call that succeeds at once', () => {
     });
   });
 
-  it('has the decision and the answer as events of the attempt', () => {
-    expect(eventsOf('Attempt.')).toEqual(['rxfleet.decision', 'Inbound message read']);
-    const [decision, answer] = seen.span('Attempt.').events;
+  it('has the decision and the messages as events of the attempt', () => {
+    const [, outbound, inbound] = spanTable.attempt.events;
+    expect(eventsOf('Attempt.')).toEqual(['rxfleet.decision', outbound, inbound]);
+    const { events, attributes } = seen.span('Attempt.');
+    expect(Object.keys(attributes)).toEqual(expect.arrayContaining([...spanTable.attempt.attributes]));
+    const [decision, request, answer] = events;
+    expect(Object.keys(request!.attributes!)).toEqual(spanTable.attempt.messageAttributes);
+    expect(Object.keys(answer!.attributes!)).toEqual(spanTable.attempt.messageAttributes);
+    expect(request!.attributes!['message-size']).toBe(5);
     expect(decision!.attributes).toMatchObject({
       'rxfleet.decision.strategy': 'round_robin',
       'rxfleet.decision.chosen': seen.span('Attempt.').attributes['rxfleet.node.id'],
       'rxfleet.decision.candidates.count': 3,
       'rxfleet.decision.left_out.count': 0,
     });
-    expect(answer!.attributes).toEqual({ 'sequence-number': 0 });
+    expect(answer!.attributes).toMatchObject({ 'sequence-number': 0 });
   });
 
   it('tells its node the context of the attempt, not that of the call', () => {
@@ -215,8 +221,9 @@ describe('a stream', () => {
     await begin({ messageEvents: 3 });
     traffic.servers[2]!.faults({});
     await lastValueFrom(traffic.greeter.lotsOfReplies({ name: 'Ada', replies: 10 }));
-    const read = seen.span('Attempt.').events.filter(({ name }) => name === 'Inbound message read');
-    expect(read.map(({ attributes }) => attributes)).toEqual([0, 1, 2].map((n) => ({ 'sequence-number': n })));
+    const read = seen.span('Attempt.').events.filter(({ name }) => name === 'Inbound message');
+    expect(read.map(({ attributes }) => attributes!['sequence-number'])).toEqual([0, 1, 2]);
+    for (const { attributes } of read) expect(attributes!['message-size']).toBeGreaterThan(5);
     expect(seen.span('Attempt.').attributes['rxfleet.attempt.messages']).toBe(10);
   });
 

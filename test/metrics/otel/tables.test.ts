@@ -76,7 +76,10 @@ const types: Readonly<Record<InstrumentType, MetricRow['type']>> = {
 const boundsOf = ({ dataPoints }: MetricData) =>
   (dataPoints[0]?.value as { buckets?: { boundaries: number[] } }).buckets?.boundaries;
 const allAttributes = {
-  optionalAttributes: ['grpc.lb.locality', 'grpc.lb.backend_service', 'rxfleet.node.id', 'server.address'],
+  optionalAttributes: [
+    ...(['grpc.lb.locality', 'grpc.lb.backend_service', 'grpc.disconnect_error'] as const),
+    ...(['rxfleet.node.id', 'server.address'] as const),
+  ],
 } as const;
 
 describe('by default', () => {

@@ -73,11 +73,16 @@ export const standardMetrics: readonly MetricRow[] = [
     ],
   ),
   ...table('A94', false, ofNode, [
-    ['grpc.subchannel.disconnections | counter | {disconnection}', 'grpc.target'],
     ['grpc.subchannel.connection_attempts_succeeded | counter | {attempt}', 'grpc.target'],
     ['grpc.subchannel.connection_attempts_failed | counter | {attempt}', 'grpc.target'],
     ['grpc.subchannel.open_connections | updown counter | {connection}', 'grpc.target'],
   ]),
+  ...table(
+    'A94',
+    false,
+    [...ofNode, 'grpc.disconnect_error'],
+    [['grpc.subchannel.disconnections | counter | {disconnection}', 'grpc.target']],
+  ),
   ...table('A91', false, ofNode, [
     ['grpc.lb.outlier_detection.ejections_enforced | counter | {ejection}', detected],
     [
@@ -152,8 +157,8 @@ export const spanTable = {
   attempt: {
     prefix: 'Attempt.',
     attributes: ['previous-rpc-attempts', 'transparent-retry'],
-    events: ['Delayed LB pick complete', 'Inbound message read'],
-    messageAttributes: ['sequence-number'],
+    events: ['Delayed LB pick complete', 'Outbound message', 'Inbound message'],
+    messageAttributes: ['sequence-number', 'message-size'],
   },
 } as const;
 

@@ -3,6 +3,8 @@
 import { firstValueFrom, lastValueFrom } from 'rxjs';
 import { createLumenClient } from '../../../src/lumen/index.js';
 import { staticNodes } from '../../../src/index.js';
+import { connectTransport } from '../../../src/transport/connect.js';
+import { grpcTransport } from '../../../src/transport/grpc.js';
 import { prometheusMetrics, type PrometheusMetrics } from '../../../src/metrics/prometheus.js';
 import { startLumenNode } from '../../../src/testing/lumenNode.js';
 import { until } from '../../support/until.js';
@@ -33,6 +35,23 @@ describe('a real fleet', () => {
     expect(await value('grpc_subchannel_open_connections')).toBe(2);
     expect(await value('grpc_subchannel_connection_attempts_failed_total')).toBeGreaterThanOrEqual(1);
     expect(await value('rxfleet_nodes', { state: 'unavailable' })).toBe(1);
+  });
+
+  it('has the bytes of messages counted whatever the transport, though connect-node does not tell', async () => {
+    const sizes: number[][] = [];
+    for (const transport of [grpcTransport(), connectTransport()]) {
+      await traffic.close();
+      await metrics.close();
+      traffic = await startTraffic({ eject: [], transport });
+      for (const server of traffic.servers) server.faults({});
+      metrics = prometheusMetrics(traffic.fleet);
+      await lastValueFrom(traffic.greeter.lotsOfReplies({ name: 'Ada', replies: 3, payload: new Uint8Array(1_000) }));
+      const sum = (which: string) => value(`grpc_client_attempt_${which}_total_compressed_message_size_bytes_sum`);
+      sizes.push([await sum('sent'), await sum('rcvd')]);
+    }
+    expect(sizes[0]![0]).toBeGreaterThan(1_000);
+    expect(sizes[0]![1]).toBeGreaterThan(0);
+    expect(sizes[1]).toEqual(sizes[0]);
   });
 
   it('has copies of slow calls counted, and the slow ones as given up', async () => {

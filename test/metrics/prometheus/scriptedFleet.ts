@@ -44,7 +44,8 @@ export function scriptedFleet(service = 'greeter', known: readonly Node[] = []):
       return call;
     },
     attempt(call, on, more = {}) {
-      scripted.tell('attemptStarted', { call, node: on, attempt: 1, reason: 'first', waitedMs: 0, ...more });
+      const asked = { addHeader: () => undefined, watchMessages: () => undefined };
+      scripted.tell('attemptStarted', { call, node: on, attempt: 1, reason: 'first', waitedMs: 0, ...asked, ...more });
     },
     attemptEnds(call, on, outcome, more = {}) {
       const plain = { attempt: 1, reason: 'first', outrun: false, messages: 1, message: '' } as const;
