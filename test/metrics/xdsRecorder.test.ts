@@ -165,6 +165,21 @@ describe.each([
 });
 
 describe('the metrics of an xDS client', () => {
+  it('end with it, also where somebody ends the client amid what it is told', async () => {
+    shop();
+    const told: XdsEvent[] = [];
+    const life = xds({ server: plane.address })({
+      service: 'shop',
+      onXdsEvent(event) {
+        told.push(event);
+        if (event.type === 'update') life.unsubscribe();
+      },
+    }).subscribe();
+    await until('it has ended', () => life.closed && plane.connections === 0);
+    expect(told.map(({ type }) => type)).toEqual(['state', 'state', 'update', 'state']);
+    expect(told.at(-1)).toMatchObject({ servers: [], resources: [] });
+  });
+
   it('tell silence from absence, as the bootstrap wants it', async () => {
     plane.put(['lds', 'shop', listener('shop', 'r')]);
     const options = { incremental: false, resourceTimeoutMs: 100 };

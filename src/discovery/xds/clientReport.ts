@@ -12,6 +12,7 @@ export class ClientReport {
   readonly #tell: (event: XdsEvent) => void;
   readonly #servers = new Map<string, boolean>();
   #told = '[[],[]]';
+  #over = false;
 
   constructor(store: ResourceStore, tell: (event: XdsEvent) => void) {
     this.#store = store;
@@ -43,8 +44,10 @@ export class ClientReport {
     );
   }
 
+  /** Who is told of something may end the client amid it: then nothing more is said. */
   ended(): void {
     this.#say([], []);
+    this.#over = true;
   }
 
   #connected(server: string, connected: boolean): void {
@@ -55,7 +58,7 @@ export class ClientReport {
 
   #say(servers: { readonly server: string; readonly connected: boolean }[], resources: XdsResourceCount[]): void {
     const text = JSON.stringify([servers, resources]);
-    if (text === this.#told) return;
+    if (text === this.#told || this.#over) return;
     this.#told = text;
     this.#tell({ type: 'state', client: this.#client, servers, resources });
   }
