@@ -1,4 +1,4 @@
-import { Observable, startWith, Subject } from 'rxjs';
+import { Observable, startWith, Subject, tap } from 'rxjs';
 import type { Balancer, Picker } from '../../src/balancer/picker.js';
 import { roundRobin } from '../../src/balancer/roundRobin.js';
 import { Call, type AttemptContext, type CallOptions } from '../../src/call/call.js';
@@ -6,6 +6,7 @@ import { CallMeter } from '../../src/call/callMeter.js';
 import type { CallEvent } from '../../src/call/callEvent.js';
 import { CallSurface, type SurfacePorts } from '../../src/call/callSurface.js';
 import { compose, type AttemptMiddleware, type Middleware } from '../../src/call/middleware.js';
+import { OpenCopies } from '../../src/call/openCopies.js';
 import { observedStart } from '../../src/call/observedStart.js';
 import { pipeline } from '../../src/call/pipeline.js';
 import type { Policy, RunningPolicy } from '../../src/call/policy.js';
@@ -100,6 +101,8 @@ export function drawnClient(
       }),
     );
   }
+  const spending = budget ?? retryBudget({ scheduler });
+  const calls = new RunningCalls(() => undefined);
   const ports: SurfacePorts<string> = {
     picker: () => picker,
     picker$: () => picker$,
@@ -116,7 +119,8 @@ export function drawnClient(
     beginning: running.flatMap((policy) => policy.begin?.bind(policy) ?? []),
     ending: running.flatMap((policy) => policy.end?.bind(policy) ?? []),
     around: perAttempt.length ? (innermost) => compose(perAttempt, innermost) : undefined,
-    budget: budget ?? retryBudget({ scheduler }),
+    budget: spending,
+    copies: new OpenCopies(spending, calls),
     meter: new CallMeter(now),
     events: sink,
     wheel: deadlineWheel(scheduler),
@@ -126,7 +130,7 @@ export function drawnClient(
     random,
     handler: undefined,
     swiftEnds: new SwiftEnds(scheduler),
-    running: new RunningCalls(() => undefined),
+    running: calls,
   };
   const surface = use.length ? { ...ports, handler: compose(use, pipeline(ports)) } : ports;
 
@@ -151,7 +155,10 @@ export function drawnClient(
         start: observedStart((id: string, context: AttemptContext) => {
           asked.push(id);
           contexts.push({ ...context, metadata: context.metadata, number: context.number, previous: context.previous });
-          return next(id);
+          // As a transport does, which knows the length of each message.
+          const { watcher } = context;
+          if (watcher === undefined) return next(id);
+          return next(id).pipe(tap({ subscribe: () => watcher.sent(1), next: () => watcher.received(2) }));
         }),
         options: { ...options, retry: options.retry ?? { initialBackoffMs: 2, maxAttempts: 3 } },
         ...{ single, idempotent, startedAt: now(), begunAt: now(), demand: undefined },

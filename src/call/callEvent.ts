@@ -69,7 +69,7 @@ export interface AttemptStarted extends OfAttempt {
   addHeader(name: string, value: MetadataValue): void;
   /**
    * Asks to be told of its messages on the wire, of which nobody is told otherwise; and, be it with a watcher that does
-   * nothing, that its end tells of their bytes with every transport. Attempts of pools have no wire.
+   * nothing, that its end tells of their bytes with every transport. Of the work of a pool it hears what that tells it.
    */
   watchMessages(watcher: MessageWatcher): void;
 }

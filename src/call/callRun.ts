@@ -71,7 +71,7 @@ export class CallRun<C, R> implements AttemptOwner<C, R>, GateUser, HedgedRun, U
     if (!this.spoken) {
       this.spoken = true;
       if (this.others !== undefined) this.keepOnly(attempt);
-      this.hedging?.disarm();
+      this.hedging?.done();
       this.ports.budget.ended?.(true);
     }
     const { continuation } = this.call;
@@ -274,7 +274,7 @@ export class CallRun<C, R> implements AttemptOwner<C, R>, GateUser, HedgedRun, U
   private end(code: FleetError['code'] | 'OK'): void {
     this.over = true;
     const { current, others } = this;
-    this.hedging?.disarm();
+    this.hedging?.done();
     this.pause?.unsubscribe();
     this.stall?.stop();
     if (code === 'DEADLINE_EXCEEDED' && !this.spoken) this.tellWasted();

@@ -23,6 +23,10 @@ export interface HedgedRun {
 
 export class Hedging<C, R> implements Expiring {
   private dueAt = 0;
+  /** Copies that were sent. */
+  private copies = 0;
+  /** How often there was no room for one. */
+  private postponed = 0;
   private readonly most: number;
 
   constructor(
@@ -40,12 +44,21 @@ export class Hedging<C, R> implements Expiring {
     if (this.dueAt > 0 || this.run.counted >= this.most) return;
     if (!call.idempotent && call.options.failover !== true) return;
     const delayMs = hedgeDelay(options, (fraction) => ports.meter.firstAnswer(call.name, fraction));
-    if (delayMs !== undefined) this.armFor(delayMs);
+    if (delayMs === undefined) return;
+    // Each time that there was no room it waits for twice as long.
+    this.armFor(this.postponed === 0 ? delayMs : Math.max(1, delayMs) * 2 ** this.postponed);
   }
 
   disarm(): void {
     if (this.dueAt > 0) this.ports.wheel.delete(this.dueAt, this);
     this.dueAt = 0;
+  }
+
+  /** The call has spoken, or is over. */
+  done(): void {
+    this.disarm();
+    this.ports.copies.closed(this.copies);
+    this.copies = 0;
   }
 
   /** A copy failed while others run: the next goes at once, or when the node says, or not at all (gRFC A6). */
@@ -77,7 +90,14 @@ export class Hedging<C, R> implements Expiring {
     if (running.length === 0 || run.counted >= this.most) return;
     // One that still waits for a node is not slow yet.
     if (running.some(({ node }) => node === undefined)) return this.arm();
+    if (ports.copies.full) {
+      // Told once, since it may be so for as long as the call waits.
+      if (this.postponed++ === 0) run.refusedHedge();
+      return this.arm();
+    }
     if (!ports.budget.withdraw()) return run.refusedHedge();
+    this.copies++;
+    ports.copies.opened();
     for (const { node } of running) call.avoid(node!.id);
     ports.meter.retried(call.name, 'hedge');
     run.hedge();

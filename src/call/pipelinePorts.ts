@@ -13,6 +13,7 @@ import type { CallInfo } from './call.js';
 import type { CallEvent } from './callEvent.js';
 import type { CallMeter } from './callMeter.js';
 import type { AttemptHandler } from './middleware.js';
+import type { OpenCopies } from './openCopies.js';
 import type { BeginningAttempt, CallEnd, Gate, NodeGate } from './policy.js';
 
 /** A connection that is kept open while a call uses it. */
@@ -43,6 +44,7 @@ export interface PipelinePorts<C> {
   /** The middlewares around attempts; undefined when there are none. */
   readonly around: ((innermost: AttemptHandler<C>) => AttemptHandler<C>) | undefined;
   readonly budget: RetryBudget;
+  readonly copies: OpenCopies;
   readonly meter: CallMeter;
   readonly events: EventSink<CallEvent>;
   readonly wheel: DeadlineWheel;

@@ -23,6 +23,7 @@ import { Call } from '../call/call.js';
 import { CallMeter } from '../call/callMeter.js';
 import { CallSurface, type SurfacePorts } from '../call/callSurface.js';
 import { compose } from '../call/middleware.js';
+import { OpenCopies } from '../call/openCopies.js';
 import { pipeline } from '../call/pipeline.js';
 import { RunningCalls } from '../call/runningCalls.js';
 import type { Connection } from '../core/channel.js';
@@ -171,7 +172,7 @@ export function createEngine<C extends Connection, T>(
     beginning: policies.beginning,
     ending: policies.ending,
     around: layers.attemptMiddlewares.length ? (innermost) => compose(layers.attemptMiddlewares, innermost) : undefined,
-    ...{ budget, meter, events, wheel, scheduler, now, clock, random },
+    ...{ budget, copies: new OpenCopies(budget, running), meter, events, wheel, scheduler, now, clock, random },
     swiftEnds,
     handler: undefined,
     running,

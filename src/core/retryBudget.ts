@@ -39,6 +39,8 @@ export interface RetryBudget {
   ended?(ok: boolean): void;
   /** Told of each retry that came to nothing: another one might have mended it, or its call ran out of time. */
   wasted?(): void;
+  /** How many copies of slow calls may be without an answer at a time, of so many calls in flight. */
+  copiesAtOnce(calls: number): number;
   /** Retries left now. */
   readonly balance: number;
 }
@@ -123,6 +125,7 @@ export function retryBudget(options: RetryBudgetOptions = {}): RetryBudget {
     wasted() {
       lost += part * (1 - lost);
     },
+    copiesAtOnce: (inFlight) => minPerSecond + ratio * inFlight,
     get balance() {
       const now = scheduler.now();
       advance(now);

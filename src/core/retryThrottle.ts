@@ -37,6 +37,7 @@ export function retryThrottle(budget: RetryBudget, { maxTokens, tokenRatio }: Re
       budget.ended?.(ok);
     },
     wasted: () => budget.wasted?.(),
+    copiesAtOnce: (calls) => budget.copiesAtOnce(calls),
     get balance() {
       return tokens > full / 2 ? budget.balance : 0;
     },

@@ -50,12 +50,14 @@ describe('retryThrottle', () => {
       withdraw: () => true,
       ended: (ok: boolean) => void told.push(`ended ${ok}`),
       wasted: () => void told.push('wasted'),
+      copiesAtOnce: (calls: number) => calls + 1,
       balance: 1,
     };
     const budget = retryThrottle(beneath, { maxTokens: 10, tokenRatio: 1 });
     budget.ended!(false);
     budget.wasted!();
     expect(told).toEqual(['ended false', 'wasted']);
+    expect(budget.copiesAtOnce(5)).toBe(6);
   });
 
   it('refuses numbers that gRPC refuses, by name', () => {

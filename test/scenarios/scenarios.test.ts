@@ -127,16 +127,16 @@ describe('all nodes are down', () => {
     },
   );
 
-  it('hedge does not go on to double the load of nodes that hang', () => {
+  it.each([3, 10, 500])('hedge does not double the load of %i nodes that hang, from the first second on', (nodes) => {
     const suffer = (fault: Fault) => (world: World) => {
       for (const node of world.nodes) node.suffer(fault);
     };
     const happenings = [{ at: 10_000, happen: suffer({ kind: 'slow', factor: 1e6 }) }];
-    const { seconds } = simulate({ nodes: 3, node: nodeOf(3), lastsMs: 30_000, happenings, seed }, policies.hedge);
+    const { seconds } = simulate({ nodes, node: nodeOf(nodes), lastsMs: 30_000, happenings, seed }, policies.hedge);
     const amplified = seconds.slice(10).map(({ attempts, begun }) => attempts / begun);
     const what = `RXFLEET_SEED=${seed}: ${amplified.join(' ')}`;
-    // That hedges come to nothing is known when the first calls are over, after a second.
-    expect(Math.max(...amplified.slice(2)), what).toBeLessThanOrEqual(1.25);
+    // What is always given in a second counts for more where there are few calls.
+    expect(Math.max(...amplified), what).toBeLessThanOrEqual(1.3);
     expect(amplified.reduce((sum, each) => sum + each, 0) / amplified.length, what).toBeLessThanOrEqual(1.22);
   });
 

@@ -41,7 +41,9 @@ describe('spanRecorder', () => {
     m.flush();
     expect(drawn(client.spans())).toEqual(['Sent.call 0-6', 'Attempt.call 0-1', 'Attempt.call 3-6']);
     expect(eventsOf(client.span('Sent.'))).toEqual(['rxfleet.retry 1']);
-    expect(eventsOf(client.spans('Attempt.')[1]!)).toEqual(['rxfleet.decision 3', 'Inbound message read 5']);
+    expect(eventsOf(client.spans('Attempt.')[1]!)).toEqual([
+      ...['rxfleet.decision 3', 'Outbound message 3', 'Inbound message 5'],
+    ]);
   });
 
   marble('a copy of a slow call runs beside it, and what it outran ends with its answer', (m) => {
@@ -77,7 +79,7 @@ describe('spanRecorder', () => {
     const client = watched(m, { x: m.cold('-a|') }, { known: many });
     m.expectObservable(client.call()).toBe('-a|');
     m.flush();
-    expect(eventsOf(client.span('Attempt.'))).toEqual(['Inbound message read 1']);
+    expect(eventsOf(client.span('Attempt.'))).toEqual(['Outbound message 0', 'Inbound message 1']);
   });
 
   marble('a call past its deadline ends then, with the attempt that was under way', (m) => {
