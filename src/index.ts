@@ -290,5 +290,11 @@ export type { PoolMember } from './client/pool/poolMembers.js';
 export type { CloseOptions, EngineOptions, LiveNodes, MethodOptions } from './client/engineOptions.js';
 export type { ReadyOptions } from './client/ready.js';
 export type { Selection, SelectOptions } from './client/select.js';
-export type { ConnectionChanged, DiscoveryHappened, FleetEvent, XdsHappened } from './client/fleetEvent.js';
+export type {
+  ConnectFailed,
+  ConnectionChanged,
+  DiscoveryHappened,
+  FleetEvent,
+  XdsHappened,
+} from './client/fleetEvent.js';
 export type { BalancerFigures, CallFigures, FleetSnapshot, NodeFigures, Quantiles } from './client/fleetSnapshot.js';

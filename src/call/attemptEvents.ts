@@ -1,13 +1,14 @@
 /** What an attempt tells to those who listen; asked for only while somebody does. */
 
 import type { NoPick, Pick } from '../balancer/picker.js';
-import type { CallStatus, MessageWatcher } from '../core/channel.js';
+import type { CallStatus } from '../core/channel.js';
 import type { Metadata } from '../core/metadata.js';
 import type { Node } from '../core/node.js';
 import type { Outcome } from '../core/nodeStats.js';
 import type { CallInfo } from './call.js';
 import type { AttemptReason } from './callEvent.js';
 import { DecisionEvent } from './decisionEvent.js';
+import { MessageCount } from './messageCount.js';
 import type { PipelinePorts } from './pipelinePorts.js';
 
 /** What of an attempt is told. */
@@ -16,7 +17,8 @@ interface Teller {
   readonly number: number;
   readonly reason: AttemptReason;
   metadata: Metadata | undefined;
-  watcher: MessageWatcher | undefined;
+  readonly previous: number;
+  watcher: MessageCount | undefined;
 }
 
 interface Ports {
@@ -40,7 +42,7 @@ function decisionMade(
 
 /** @param waitedSince when it began to wait for a node; 0 when it did not. */
 function started({ events, now }: Ports, attempt: Teller, node: Node, waitedSince: number): void {
-  const { call, number, reason } = attempt;
+  const { call, number, reason, previous } = attempt;
   const at = now();
   // Literals without a spread, which would cost more than all else here.
   events.next({
@@ -50,29 +52,19 @@ function started({ events, now }: Ports, attempt: Teller, node: Node, waitedSinc
     attempt: number,
     node,
     reason,
+    previous,
     waitedMs: waitedSince === 0 ? 0 : at - waitedSince,
     addHeader: (name, value) => (attempt.metadata = { ...attempt.metadata, [name]: value }),
-    watchMessages: (told) => (attempt.watcher = both(attempt.watcher, told)),
+    watchMessages(watcher) {
+      const count = (attempt.watcher ??= new MessageCount());
+      if (watcher) count.tell(watcher);
+    },
   });
-}
-
-function both(first: MessageWatcher | undefined, second: MessageWatcher): MessageWatcher {
-  if (first === undefined || first === second) return second;
-  return {
-    sent(bytes) {
-      first.sent(bytes);
-      second.sent(bytes);
-    },
-    received(bytes) {
-      first.received(bytes);
-      second.received(bytes);
-    },
-  };
 }
 
 function ended(
   { events, now }: Ports,
-  { call, number, reason }: Teller,
+  { call, number, reason, watcher }: Teller,
   end: {
     readonly node: Node;
     readonly outcome: Outcome;
@@ -94,8 +86,9 @@ function ended(
     outrun: end.outrun,
     messages: end.messages,
     message: end.message,
-    sentBytes: wire?.sentBytes,
-    receivedBytes: wire?.receivedBytes,
+    // One that was given up never hears how it ended on the wire.
+    sentBytes: wire?.sentBytes ?? watcher?.sentBytes,
+    receivedBytes: wire?.receivedBytes ?? watcher?.receivedBytes,
   });
 }
 

@@ -4,7 +4,7 @@ import type { Unsubscribable } from 'rxjs';
 import type { NoPick, Pick, Picker } from '../balancer/picker.js';
 import { formatAddress } from '../core/address.js';
 import type { AnswerSink } from '../core/answerSink.js';
-import type { CallStatus, MessageWatcher } from '../core/channel.js';
+import type { CallStatus } from '../core/channel.js';
 import type { Expiring } from '../core/deadlineWheel.js';
 import type { Demand } from '../core/demand.js';
 import { FleetError } from '../core/fleetError.js';
@@ -15,6 +15,7 @@ import { attemptEvents, decisionOf } from './attemptEvents.js';
 import type { AttemptContext, Call, CallOptions } from './call.js';
 import type { AttemptReason } from './callEvent.js';
 import { guardedPick } from './guardedPick.js';
+import type { MessageCount } from './messageCount.js';
 import { isBarred, nobody, waitingHelps } from './nobody.js';
 import { NodeWait, type NodeSeeker } from './nodeWait.js';
 import type { Lease, PipelinePorts } from './pipelinePorts.js';
@@ -44,7 +45,7 @@ export class AttemptRun<C, R> implements AnswerSink<R>, AttemptContext, NodeSeek
   /** The node that was picked; undefined before. */
   node: Node = undefined as never;
   metadata: Metadata | undefined;
-  watcher: MessageWatcher | undefined = undefined;
+  watcher: MessageCount | undefined = undefined;
   private readonly ports: PipelinePorts<C>;
   private readonly owner: AttemptOwner<C, R>;
   private wait: NodeWait | undefined = undefined;
@@ -56,6 +57,8 @@ export class AttemptRun<C, R> implements AnswerSink<R>, AttemptContext, NodeSeek
   private firstResponseBy = 0;
   private messages = 0;
   private over = false;
+  /** False for one that was given up before anybody was told of its beginning. */
+  private begun = true;
   private wire: CallStatus | undefined = undefined;
 
   /** @param previous attempts before this one that reached a node, as gRFC A6 counts them. */
@@ -225,9 +228,12 @@ export class AttemptRun<C, R> implements AnswerSink<R>, AttemptContext, NodeSeek
     }
     if (this.number > 1 && this.reason !== 'hedge' && !call.tried?.has(node.id)) ports.meter.failedOver(call.name);
     if (ports.events.observed) {
+      this.begun = false;
       attemptEvents.decisionMade(ports, this, node, picked);
-      attemptEvents.started(ports, this, node, waitedSince);
       // Who was told of it may have given the call up.
+      if (this.over) return;
+      this.begun = true;
+      attemptEvents.started(ports, this, node, waitedSince);
       if (this.over) return;
     }
     try {
@@ -288,7 +294,7 @@ export class AttemptRun<C, R> implements AnswerSink<R>, AttemptContext, NodeSeek
     lease?.release();
     for (const gate of ports.nodeGates) gate.leave(node, call, outcome);
     ports.ended(node, outcome);
-    if (ports.events.observed) {
+    if (ports.events.observed && this.begun) {
       const { messages } = this;
       attemptEvents.ended(ports, this, { node, outcome, outrun, messages, wire, message: failure?.message ?? '' });
     }

@@ -63,15 +63,17 @@ export interface DecisionMade extends OfCall, Decision {
 export interface AttemptStarted extends OfAttempt {
   readonly type: 'attemptStarted';
   readonly reason: AttemptReason;
+  /** Attempts before this one that may have reached a node, as gRFC A6 counts them: transparent retries do not count. */
+  readonly previous: number;
   /** How long it waited for a node to be there, in milliseconds; 0 when it did not. */
   readonly waitedMs: number;
   /** Adds a header to this attempt: for the context of a trace. All that a listener can change. */
   addHeader(name: string, value: MetadataValue): void;
   /**
-   * Asks to be told of its messages on the wire, of which nobody is told otherwise; and, be it with a watcher that does
-   * nothing, that its end tells of their bytes with every transport. Of the work of a pool it hears what that tells it.
+   * Asks that its end tells of the bytes of its messages, with every transport and however it ends; and to be told of each
+   * message on the wire, where `watcher` is given. Of the work of a pool it hears what that tells it.
    */
-  watchMessages(watcher: MessageWatcher): void;
+  watchMessages(watcher?: MessageWatcher): void;
 }
 
 /** An attempt is over. */

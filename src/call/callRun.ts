@@ -144,7 +144,8 @@ export class CallRun<C, R> implements AttemptOwner<C, R>, GateUser, HedgedRun, U
 
   private launch(reason: AttemptReason): void {
     const { call, ports } = this;
-    const previous = this.counted;
+    // One that is repeated as if it had never been takes the place of the one before.
+    const previous = reason === 'transparent' ? this.counted - 1 : this.counted;
     if (reason !== 'transparent') this.counted++;
     const attempt = new AttemptRun(call, ports, this, ++this.begun, reason, previous);
     if (this.current === undefined) this.current = attempt;

@@ -49,7 +49,7 @@ import { createNodeDirectory } from '../nodes/nodeDirectory.js';
 import { channelPool } from '../transport/channelPool.js';
 import { callDefaults } from './callDefaults.js';
 import { checkCallOptions, type EngineCall, type EngineOptions, type LiveNodes } from './engineOptions.js';
-import type { FleetEvent } from './fleetEvent.js';
+import { EventStream } from './eventStream.js';
 import { fleetSnapshot } from './fleetSnapshot.js';
 import { layersOf, startPolicies } from './layers.js';
 import { pickableNodes } from './pickableNodes.js';
@@ -102,7 +102,7 @@ export function createEngine<C extends Connection, T>(
 
   const now = () => scheduler.now();
   const clock = stopwatchOf(scheduler);
-  const events = new Subject<FleetEvent>();
+  const events = new EventStream();
   const outcomes$ = new Subject<NodeOutcome>();
   const reconfirm$ = new Subject<string>();
   // Whoever comes after the end is told of it.
@@ -273,8 +273,10 @@ export function createEngine<C extends Connection, T>(
         directory.close();
         outcomes$.complete();
         connections.close();
-        closed$.next();
-        events.complete();
+        events.afterwards(() => {
+          closed$.next();
+          events.complete();
+        });
       })();
       return closing;
     },

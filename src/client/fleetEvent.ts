@@ -21,6 +21,15 @@ export interface ConnectionChanged {
   readonly disconnectError: DisconnectError | undefined;
 }
 
+/** A connection to a node could not be made; told each time, where `connectionChanged` is told once. */
+export interface ConnectFailed {
+  readonly type: 'connectFailed';
+  readonly at: number;
+  /** The id of the node. */
+  readonly node: string;
+  readonly reason: string;
+}
+
 /** A discovery met something and survived it. */
 export interface DiscoveryHappened {
   readonly type: 'discovery';
@@ -36,4 +45,5 @@ export interface XdsHappened {
 }
 
 /** Told apart by `type`. */
-export type FleetEvent = CallEvent | HealthEvent | BalancerEvent | ConnectionChanged | DiscoveryHappened | XdsHappened;
+export type FleetEvent =
+  CallEvent | HealthEvent | BalancerEvent | ConnectionChanged | ConnectFailed | DiscoveryHappened | XdsHappened;

@@ -48,7 +48,7 @@ export interface CallFigures {
   readonly failovers: number;
   /** Further attempts that the budget did not allow. */
   readonly retriesRefused: number;
-  /** Failures by their code. */
+  /** Those that failed or were given up, by their code. */
   readonly codes: Readonly<Partial<Record<FleetErrorCode, number>>>;
 }
 

@@ -27,6 +27,11 @@ export function stateEvents<C extends Connection>(
       }),
     );
     subscriber.add(
+      connections.failures$.subscribe(({ id: node, reason }) => {
+        subscriber.next({ type: 'connectFailed', at: scheduler.now(), node, reason });
+      }),
+    );
+    subscriber.add(
       directory.changes$.subscribe({
         next: ({ added, updated, removed }) => {
           for (const { id } of removed) {

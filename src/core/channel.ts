@@ -42,6 +42,8 @@ export interface Connection {
   readonly state: ConnectivityState;
   /** Why the last dialling failed, in a sentence. */
   readonly lastError?: string | undefined;
+  /** Each dialling that has failed, with the reason: also those after which the state stays `TRANSIENT_FAILURE`. */
+  readonly failures$?: Observable<string> | undefined;
   /** Why it was lost last, where that is known; set before the state changes. */
   readonly lastDisconnect?: DisconnectError | undefined;
   /** Starts to connect, if idle; also cuts the wait before the next try short. */

@@ -2,7 +2,6 @@
 
 import type { CallInfo } from '../call/call.js';
 import type { AttemptEnded, AttemptStarted, CallEnded, RetryScheduled } from '../call/callEvent.js';
-import type { MessageWatcher } from '../core/channel.js';
 import { grpcStatusOf, type StatusName } from '../core/errorCodes.js';
 import type { Node } from '../core/node.js';
 import type { GrpcMetric } from './grpcMetrics.js';
@@ -50,9 +49,6 @@ class Detour {
   }
 }
 
-/** Some transports count only for those who watch. */
-const forTheSizes: MessageWatcher = Object.freeze({ sent: () => undefined, received: () => undefined });
-
 export class CallRecorder implements Recorder {
   readonly on: EventHandlers = {
     attemptStarted: (event) => this.attemptStarted(event),
@@ -84,7 +80,7 @@ export class CallRecorder implements Recorder {
 
   private attemptStarted(event: AttemptStarted): void {
     const { call, attempt, reason, waitedMs, at } = event;
-    if (this.sized) event.watchMessages(forTheSizes);
+    if (this.sized) event.watchMessages();
     this.methods.of(call.name).started.add(1);
     if (attempt === 1 && waitedMs === 0) return;
     const detour = this.detourOf(call);

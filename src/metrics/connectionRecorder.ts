@@ -36,7 +36,10 @@ interface Connections {
  * less those that ended are those that are open.
  */
 export class ConnectionRecorder implements Recorder {
-  readonly on: EventHandlers = { connectionChanged: (event) => this.changed(event) };
+  readonly on: EventHandlers = {
+    connectionChanged: (event) => this.changed(event),
+    connectFailed: ({ node }) => this.groupOf(this.details.nodeOf(node)).failed.add(1),
+  };
   /** Where the connection of a node that has an open one is counted. */
   private readonly open = new Map<string, Connections>();
   private readonly groups = new Map<string, Connections>();
@@ -60,14 +63,12 @@ export class ConnectionRecorder implements Recorder {
   }
 
   private changed({ node: id, from, to, disconnectError }: ConnectionChanged): void {
-    const { nodeOf } = this.details;
     if (to === 'READY') {
-      const group = this.groupOf(nodeOf(id));
+      const group = this.groupOf(this.details.nodeOf(id));
       group.made.add(1);
       group.open?.add(1);
       this.open.set(id, group);
     } else if (from === 'READY') this.closed(id, disconnectError ?? 'unknown');
-    else if (to === 'TRANSIENT_FAILURE') this.groupOf(nodeOf(id)).failed.add(1);
   }
 
   private closed(id: string, error: DisconnectError): void {

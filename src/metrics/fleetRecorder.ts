@@ -80,8 +80,8 @@ export class FleetRecorder implements Recorder {
   private panicking = false;
   private readonly breakers: Counts<[state: string]>;
   private readonly breakerChanges: Counts<[state: string]>;
-  /** Breakers that are not closed, by node and method. */
-  private readonly shut = new Map<string, Map<string | undefined, string>>();
+  /** Breakers that are not closed, by node, and by policy and method. */
+  private readonly shut = new Map<string, Map<string, string>>();
 
   constructor(metrics: Readonly<Record<FleetMetric, Metric>>, fleet: FleetNow, maxMethods: number) {
     const { inFlight, firstMessage, failovers, stalls, errors, retryRefusals, resumes } = metrics;
@@ -118,10 +118,8 @@ export class FleetRecorder implements Recorder {
     this.shut.delete(id);
   }
 
-  ended(closed: boolean): void {
+  ended(): void {
     for (const method of this.methods.all()) runs(method, -method.running);
-    // Those of a client that has closed may be looked at as they stood.
-    if (closed) return;
     for (const ofNode of this.shut.values()) for (const state of ofNode.values()) this.breakers.of(state).add(-1);
     this.shut.clear();
   }
@@ -144,15 +142,16 @@ export class FleetRecorder implements Recorder {
     waits.observe(waitedMs / 1_000);
   }
 
-  private breakerChanged({ node, method, to }: BreakerChanged): void {
+  private breakerChanged({ node, by, method = '', to }: BreakerChanged): void {
     const state = snakeCase(to);
     this.breakerChanges.add(state);
-    const ofNode = this.shut.get(node) ?? new Map<string | undefined, string>();
-    const before = ofNode.get(method);
+    const ofNode = this.shut.get(node) ?? new Map<string, string>();
+    const breaker = `${by}\n${method}`;
+    const before = ofNode.get(breaker);
     if (before !== undefined) this.breakers.of(before).add(-1);
-    if (to === 'closed') ofNode.delete(method);
+    if (to === 'closed') ofNode.delete(breaker);
     else {
-      ofNode.set(method, state);
+      ofNode.set(breaker, state);
       this.breakers.add(state);
     }
     if (ofNode.size > 0) this.shut.set(node, ofNode);

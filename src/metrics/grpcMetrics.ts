@@ -185,6 +185,7 @@ export function grpcMetrics(latency: readonly number[] = latencyBuckets) {
       unit: '{bool}',
       description: '1 while a control plane of xDS can be reached and answers, else 0.',
       attributes: xdsServer,
+      combine: 'least',
     },
     xdsServerFailures: {
       name: 'grpc.xds_client.server_failure',
@@ -213,6 +214,7 @@ export function grpcMetrics(latency: readonly number[] = latencyBuckets) {
       kind: 'gauge',
       unit: '{resource}',
       description: 'Resources that are followed, by what is known of them.',
+      combine: 'sum',
       attributes: {
         ...target,
         xdsAuthority: 'grpc.xds.authority',

@@ -13,6 +13,11 @@ export interface MetricSpec {
   readonly description: string;
   /** What its attributes are called, by the words of those who record. */
   readonly attributes: Readonly<Record<string, string>>;
+  /**
+   * What the readings of several clients with the same attributes come to, where an exporter does not keep them apart: their
+   * sum for an `upDownCounter`, the greatest for a `gauge`, unless it says `least` here.
+   */
+  readonly combine?: 'sum' | 'least';
   /** Of a histogram: the upper bounds of its buckets, in its unit. */
   readonly buckets?: readonly number[];
 }

@@ -13,9 +13,9 @@ import type { Node } from '../core/node.js';
 import { NodeSet } from '../core/nodeSet.js';
 import { requireOption } from '../core/requireOption.js';
 import { PooledConnection } from './pooledConnection.js';
-import { PoolSlot, type ConnectionState, type PoolRules, type SlotPorts } from './poolSlot.js';
+import { PoolSlot, type ConnectionFailure, type ConnectionState, type PoolRules, type SlotPorts } from './poolSlot.js';
 
-export type { ConnectionState } from './poolSlot.js';
+export type { ConnectionFailure, ConnectionState } from './poolSlot.js';
 
 /** How connections are kept. Each field is optional. */
 export interface ChannelPoolOptions {
@@ -65,6 +65,8 @@ export interface ChannelPool<C extends Connection> {
   readonly states$: Observable<ConnectionState>;
   /** The same for one node. */
   state$(id: string): Observable<ConnectionState>;
+  /** Each dialling that has failed, from now on. Completes on `close`. */
+  readonly failures$: Observable<ConnectionFailure>;
   /** How many connections are open, those that drain included. */
   readonly size: number;
   /** Closes all, with the calls that are on them. */
@@ -114,6 +116,7 @@ interface Followed {
 
 class Pool<C extends Connection> implements ChannelPool<C> {
   readonly states$: Observable<ConnectionState>;
+  readonly failures$ = new Subject<ConnectionFailure>();
   readonly #changes$ = new Subject<ConnectionState>();
   readonly #slots = new Map<string, PoolSlot<C>>();
   readonly #ports: SlotPorts<C>;
@@ -139,6 +142,7 @@ class Pool<C extends Connection> implements ChannelPool<C> {
       },
       drain: (pooled) => pooled.drain(options.drainMs, () => this.#open.delete(pooled)),
       changed: (state) => this.#changes$.next(state),
+      failed: (failure) => this.failures$.next(failure),
     };
     this.states$ = new Observable((subscriber) => {
       for (const slot of this.#slots.values()) subscriber.next(slot.status());
@@ -199,6 +203,7 @@ class Pool<C extends Connection> implements ChannelPool<C> {
     for (const pooled of this.#open) pooled.close();
     this.#open.clear();
     this.#changes$.complete();
+    this.failures$.complete();
   }
 
   #add(node: Node): void {

@@ -5,6 +5,7 @@
  * `grpcTransport` is several times as fast.
  */
 
+import type { Observable } from 'rxjs';
 import type { ActiveCall, CallContext, CallSink, Channel, Transport } from '../core/channel.js';
 import type { Method } from '../core/method.js';
 import type { Node } from '../core/node.js';
@@ -63,6 +64,10 @@ class ConnectChannel implements Channel {
 
   get lastDisconnect() {
     return this.#dialer.lastDisconnect;
+  }
+
+  get failures$(): Observable<string> {
+    return this.#dialer.failures$;
   }
 
   connect(): void {

@@ -12,7 +12,7 @@
  * - A connection that is lost leaves the state `IDLE`; the next call or `connect()` dials again.
  */
 
-import { BehaviorSubject, type Observable } from 'rxjs';
+import { BehaviorSubject, Subject, type Observable } from 'rxjs';
 import { formatAddress, type Address } from '../core/address.js';
 import type { Connection, ConnectivityState, DisconnectError } from '../core/channel.js';
 import type { ResolvedTransportOptions } from './transportOptions.js';
@@ -54,6 +54,7 @@ export class Dialer<S extends Session> implements Connection {
   lastDisconnect: DisconnectError | undefined;
   readonly state$: Observable<ConnectivityState>;
   readonly #state$ = new BehaviorSubject<ConnectivityState>('IDLE');
+  readonly failures$ = new Subject<string>();
   readonly #waiters = new Set<Waiter<S>>();
   /** Sessions that were lost to new calls while some still run on them. */
   readonly #retired = new Set<Session>();
@@ -116,6 +117,7 @@ export class Dialer<S extends Session> implements Connection {
     this.session = undefined;
     this.#enter('SHUTDOWN');
     this.#state$.complete();
+    this.failures$.complete();
     session?.close();
     for (const retired of this.#retired) retired.close();
     this.#retired.clear();
@@ -144,6 +146,7 @@ export class Dialer<S extends Session> implements Connection {
     this.#retry.unref();
     this.#enter('TRANSIENT_FAILURE');
     const reason = this.lastError;
+    this.failures$.next(reason);
     this.#tellWaiters((waiter) => waiter.failed(reason));
   }
 

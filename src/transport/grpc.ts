@@ -5,6 +5,7 @@
  * streams, no interceptors, no retries, no name resolution. Dialling is the `Dialer`'s, one grpc-js channel an address.
  */
 
+import type { Observable } from 'rxjs';
 import type { ActiveCall, CallContext, CallSink, Channel, Transport } from '../core/channel.js';
 import type { Method } from '../core/method.js';
 import type { Node } from '../core/node.js';
@@ -52,6 +53,10 @@ class GrpcChannel implements Channel {
 
   get lastDisconnect() {
     return this.#dialer.lastDisconnect;
+  }
+
+  get failures$(): Observable<string> {
+    return this.#dialer.failures$;
   }
 
   connect(): void {

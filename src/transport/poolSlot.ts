@@ -21,6 +21,13 @@ export interface ConnectionState {
   readonly disconnectError: DisconnectError | undefined;
 }
 
+/** A connection to a node could not be made. */
+export interface ConnectionFailure {
+  /** The id of the node. */
+  readonly id: string;
+  readonly reason: string;
+}
+
 /** `ChannelPoolOptions` with their defaults. */
 export interface PoolRules {
   readonly eager: boolean;
@@ -39,6 +46,7 @@ export interface SlotPorts<C extends Connection> {
   readonly open: (node: Node) => PooledConnection<C>;
   readonly drain: (pooled: PooledConnection<C>) => void;
   readonly changed: (state: ConnectionState) => void;
+  readonly failed: (failure: ConnectionFailure) => void;
 }
 
 /**
@@ -112,6 +120,7 @@ export class PoolSlot<C extends Connection> {
       const { scheduler, random } = this.ports.options;
       this.#failure = error.message;
       this.#breaks++;
+      this.#failed(error.message);
       this.#redial.unsubscribe();
       this.#redial = scheduler.schedule(() => this.current ?? this.tryOpen(), reconnectBackoff(this.#breaks, random));
       this.#enter('TRANSIENT_FAILURE');
@@ -159,6 +168,7 @@ export class PoolSlot<C extends Connection> {
         if (this.current === pooled) this.#changed(pooled, state);
       }),
     );
+    this.#watch.add(pooled.connection.failures$?.subscribe((reason) => this.#failed(reason)));
   }
 
   #changed(pooled: PooledConnection<C>, state: ConnectivityState): void {
@@ -215,6 +225,7 @@ export class PoolSlot<C extends Connection> {
         if (state === 'READY' && this.#replacement === fresh) this.#swap('subchannel shutdown');
       }),
     );
+    this.#watchReplacement.add(fresh.connection.failures$?.subscribe((reason) => this.#failed(reason)));
     fresh.connection.connect();
   }
 
@@ -245,6 +256,10 @@ export class PoolSlot<C extends Connection> {
     this.#replacement = undefined;
     this.#watchReplacement.unsubscribe();
     if (fresh) this.ports.drain(fresh);
+  }
+
+  #failed(reason: string): void {
+    this.ports.failed({ id: this.node.id, reason });
   }
 
   /** @param because why it is `READY` no more, if it was. */

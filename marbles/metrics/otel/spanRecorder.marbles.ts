@@ -46,6 +46,21 @@ describe('spanRecorder', () => {
     ]);
   });
 
+  marble('attempts that never reached their node do not count among those before', (m) => {
+    const unsent = new FleetError('UNAVAILABLE', 'down', { sent: false });
+    const client = watched(m, { x: m.cold('-#', {}, unsent), y: m.cold('-#', {}, down), z: m.cold('-c|') });
+    m.expectObservable(client.call()).toBe('-----c|');
+    m.flush();
+    const said = client
+      .spans('Attempt.')
+      .map(({ attributes }) => [attributes['previous-rpc-attempts'], attributes['transparent-retry']]);
+    expect(said).toEqual([
+      [0, false],
+      [0, true],
+      [1, false],
+    ]);
+  });
+
   marble('a copy of a slow call runs beside it, and what it outran ends with its answer', (m) => {
     const client = watched(m, { x: m.cold('---------a|'), y: m.cold('-b|') });
     m.expectObservable(client.call({ hedge: { delayMs: 3, maxAttempts: 2 } })).toBe('----b|');

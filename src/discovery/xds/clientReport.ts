@@ -33,6 +33,7 @@ export class ClientReport {
   }
 
   updated(server: string, kind: ResourceKind, valid: number, invalid: number): void {
+    if (this.#over) return;
     this.#tell({ type: 'update', client: this.#client, server, resourceType: resourceTypeOf(kind), valid, invalid });
   }
 

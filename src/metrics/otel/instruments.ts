@@ -1,17 +1,10 @@
 /** Metrics of recorders as instruments of a meter, each made when it is first needed. */
 
-import type {
-  Attributes as OtelAttributes,
-  Histogram,
-  Meter,
-  MetricOptions,
-  Observable,
-  ObservableResult,
-} from '@opentelemetry/api';
+import type { Attributes as OtelAttributes, Histogram, Meter, MetricOptions, Observable } from '@opentelemetry/api';
 import type { Attributes, Metric } from '../metric.js';
 import type { MetricSpec } from '../metricSpec.js';
 import { otelApi } from './otelApi.js';
-import { SharedReading, sharedReading } from './sharedReading.js';
+import { SharedReading, sharedReading, type Combine } from './sharedReading.js';
 import { SharedSums, sharedSums } from './sharedSums.js';
 
 const { ROOT_CONTEXT, ValueType } = otelApi;
@@ -69,11 +62,8 @@ export class Instruments {
         return { observe: (value) => spread.record(value, attributes, ROOT_CONTEXT) };
       },
       reading: (read) => {
-        const shared = sharedReading(meter, spec.name, () => new SharedReading(observable()));
-        const observed = (result: ObservableResult) =>
-          read((given, value) => result.observe(value, attributesOf(given)));
-        const zero = (result: ObservableResult) => read((given) => result.observe(0, attributesOf(given)));
-        this.readings.push(shared.add(observed, zero));
+        const shared = sharedReading(meter, spec.name, () => new SharedReading(observable(), combineOf(spec)));
+        this.readings.push(shared.add((tell) => read((given, value) => tell(attributesOf(given), value))));
       },
     };
   }
@@ -93,4 +83,9 @@ function observableOf(meter: Meter, { name, kind }: MetricSpec, options: MetricO
   if (kind === 'counter') return meter.createObservableCounter(name, options);
   if (kind === 'upDownCounter') return meter.createObservableUpDownCounter(name, options);
   return meter.createObservableGauge(name, options);
+}
+
+function combineOf({ kind, combine = kind === 'upDownCounter' ? 'sum' : undefined }: MetricSpec): Combine {
+  if (combine === 'sum') return (a, b) => a + b;
+  return combine === 'least' ? Math.min : Math.max;
 }

@@ -1,42 +1,68 @@
 /**
  * Numbers that are looked up when a meter is collected, of all clients that have a metric on it.
  *
- * A callback that is removed leaves what it said last: the SDK goes on exporting it for ever, so that a fleet which has
- * closed would have its nodes to the end. So what has ended says 0 once more, before those speak that go on, since they may
- * be a successor with the same attributes.
+ * Clients with the same attributes, as two pools without a name, are one series: what they say is made one, since the SDK
+ * would keep what was said last. A callback that is removed leaves what it said last, too: it is exported for ever, so that a
+ * fleet which has closed would have its nodes to the end. So what has ended says 0 once more, unless another goes on with
+ * the same attributes.
  */
 
-import type { Observable, ObservableCallback } from '@opentelemetry/api';
+import type { Attributes, Observable, ObservableResult } from '@opentelemetry/api';
+import { attributesKey } from './attributesKey.js';
 import { perMeter } from './perMeter.js';
+
+/** Tells its numbers. */
+export type Read = (tell: (attributes: Attributes, value: number) => void) => void;
+
+/** What several numbers of one series come to. */
+export type Combine = (a: number, b: number) => number;
 
 export class SharedReading {
   private readonly observable: Observable;
-  private readonly live = new Set<ObservableCallback>();
-  private readonly gone = new Set<ObservableCallback>();
+  private readonly combine: Combine;
+  private readonly live = new Set<Read>();
+  private readonly gone = new Set<Read>();
 
-  constructor(observable: Observable) {
+  constructor(observable: Observable, combine: Combine) {
     this.observable = observable;
+    this.combine = combine;
   }
 
-  /**
-   * @param zero observes 0 for each series.
-   * @returns Ends it.
-   */
-  add(read: ObservableCallback, zero: ObservableCallback): () => void {
+  /** @returns Ends it. */
+  add(read: Read): () => void {
     // Adding it twice is adding it once.
     this.observable.addCallback(this.collected);
     this.live.add(read);
     return () => {
-      if (this.live.delete(read)) this.gone.add(zero);
+      if (this.live.delete(read)) this.gone.add(read);
     };
   }
 
-  private readonly collected: ObservableCallback = (result) => {
-    for (const zero of this.gone) void zero(result);
+  private readonly collected = (result: ObservableResult) => {
+    const series = new Map<string, { readonly attributes: Attributes; value: number }>();
+    for (const read of this.live) {
+      read((attributes, value) => {
+        const key = attributesKey(attributes);
+        const known = series.get(key);
+        if (known === undefined) series.set(key, { attributes, value });
+        else known.value = this.combine(known.value, value);
+      });
+    }
+    for (const read of this.gone) {
+      read((attributes) => {
+        const key = attributesKey(attributes);
+        if (!series.has(key)) series.set(key, { attributes, value: 0 });
+      });
+    }
     this.gone.clear();
-    for (const read of this.live) void read(result);
-    if (this.live.size === 0) this.observable.removeCallback(this.collected);
+    for (const { attributes, value } of series.values()) result.observe(value, attributes);
+    // Not amid the collection, which would pass over the next callback.
+    if (this.live.size === 0) queueMicrotask(() => this.rest());
   };
+
+  private rest(): void {
+    if (this.live.size === 0 && this.gone.size === 0) this.observable.removeCallback(this.collected);
+  }
 }
 
 /** The one of a metric on a meter. */

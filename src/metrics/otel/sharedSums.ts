@@ -7,6 +7,7 @@
 
 import type { Attributes, Observable } from '@opentelemetry/api';
 import type { Sum } from '../metric.js';
+import { attributesKey } from './attributesKey.js';
 import { perMeter } from './perMeter.js';
 
 class Series implements Sum {
@@ -32,7 +33,7 @@ export class SharedSums {
   }
 
   of(attributes: Attributes): Sum {
-    const key = JSON.stringify(Object.entries(attributes).sort(([a], [b]) => (a < b ? -1 : 1)));
+    const key = attributesKey(attributes);
     let series = this.series.get(key);
     if (series === undefined) this.series.set(key, (series = new Series(attributes)));
     return series;

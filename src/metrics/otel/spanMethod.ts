@@ -33,11 +33,11 @@ export function spanMethod(name: string, target: string): SpanMethod {
 }
 
 // Literals without a spread, which would cost a quarter of all that spans cost.
-function rpcAttempt({ attempt, reason, node }: AttemptStarted, method: string): Attributes {
+function rpcAttempt({ previous, reason, node }: AttemptStarted, method: string): Attributes {
   return {
     'rpc.system.name': 'grpc',
     'rpc.method': method,
-    'previous-rpc-attempts': attempt - 1,
+    'previous-rpc-attempts': previous,
     'transparent-retry': reason === 'transparent',
     'rxfleet.attempt.reason': reason,
     'rxfleet.node.id': node.id,
@@ -46,9 +46,9 @@ function rpcAttempt({ attempt, reason, node }: AttemptStarted, method: string): 
   };
 }
 
-function workAttempt({ attempt, reason, node }: AttemptStarted): Attributes {
+function workAttempt({ previous, reason, node }: AttemptStarted): Attributes {
   return {
-    'previous-rpc-attempts': attempt - 1,
+    'previous-rpc-attempts': previous,
     'transparent-retry': reason === 'transparent',
     'rxfleet.attempt.reason': reason,
     'rxfleet.node.id': node.id,

@@ -82,6 +82,14 @@ export function answerCases(test: TestCase): void {
     deepStrictEqual([sentBytes, receivedBytes], [request, answers[0]! + answers[1]!]);
   });
 
+  test('a message that cannot be encoded ends its call as INTERNAL, watched or not', async ({ channel }) => {
+    const nobody = { sent: () => undefined, received: () => undefined };
+    for (const context of [{}, { watcher: nobody }, { maxSendBytes: 1_000 }]) {
+      const call = hello(channel, { name: 'Ada', replies: -5 }, context);
+      equal((await call.ended).code, 'INTERNAL', call.status?.message);
+    }
+  });
+
   test('metadata goes out, headers and trailers come back, bytes in those that end in -bin', async ({ channel }) => {
     const metadata = { 'x-text': 'a b', 'x-data-bin': bytes, 'x-many': ['one', 'two'] };
     const call = hello(channel, { name: 'metadata' }, { metadata });

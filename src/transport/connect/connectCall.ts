@@ -48,13 +48,11 @@ export class ConnectCall<I, O> implements ActiveCall<I>, AsyncIterableIterator<I
   send(message: I): boolean {
     if (this.#over) return true;
     const { maxSendBytes } = this.context;
-    if (maxSendBytes !== undefined) {
-      const { length } = this.method.encode(message);
-      if (length > maxSendBytes) {
-        // Never within the caller's own call.
-        queueMicrotask(() => this.#refuse(tooLong(this.method.path, 'sent', length, maxSendBytes), this.#sent));
-        return true;
-      }
+    const length = maxSendBytes === undefined ? 0 : (this.#lengthOf(message) ?? 0);
+    if (maxSendBytes !== undefined && length > maxSendBytes) {
+      // Never within the caller's own call.
+      queueMicrotask(() => this.#refuse(tooLong(this.method.path, 'sent', length, maxSendBytes), this.#sent));
+      return true;
     }
     const taker = this.#taker;
     this.#taker = undefined;
@@ -104,12 +102,21 @@ export class ConnectCall<I, O> implements ActiveCall<I>, AsyncIterableIterator<I
 
   #leaving(message: I): IteratorResult<I> {
     const { watcher } = this.context;
-    if (watcher !== undefined) {
-      const { length } = this.method.encode(message);
+    const length = watcher && this.#lengthOf(message);
+    if (length !== undefined) {
       this.#sentBytes += length;
-      watcher.sent(length);
+      watcher!.sent(length);
     }
     return { value: message, done: false };
+  }
+
+  /** Undefined for what cannot be encoded, of which connect-node tells in its turn. */
+  #lengthOf(message: I): number | undefined {
+    try {
+      return this.method.encode(message).length;
+    } catch {
+      return undefined;
+    }
   }
 
   /** The wire takes no more requests; why, the answer tells. */

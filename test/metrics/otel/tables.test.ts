@@ -18,7 +18,7 @@ async function everything(options: OpenTelemetryOptions): Promise<ReadonlyMap<st
   const [a, b] = [node('a', { zone: 'z', service: 's' }), node('b')];
   world.nodes(a, b);
   world.tell('connectionChanged', { node: 'a', from: 'CONNECTING', to: 'READY' });
-  world.tell('connectionChanged', { node: 'b', from: 'CONNECTING', to: 'TRANSIENT_FAILURE' });
+  world.tell('connectFailed', { node: 'b', reason: 'refused' });
   world.tell('connectionChanged', { node: 'a', from: 'READY', to: 'IDLE' });
   const call = world.begin();
   const bytes = { sentBytes: 1, receivedBytes: 1 };

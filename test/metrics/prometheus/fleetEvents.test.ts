@@ -33,6 +33,7 @@ describe('connections', () => {
   it('count when they are made, fail and end', async () => {
     const { world, value } = begin();
     world.tell('connectionChanged', { node: 'a', from: 'IDLE', to: 'CONNECTING' });
+    world.tell('connectFailed', { node: 'a', reason: 'refused' });
     world.tell('connectionChanged', { node: 'a', from: 'CONNECTING', to: 'TRANSIENT_FAILURE' });
     world.tell('connectionChanged', { node: 'a', from: 'TRANSIENT_FAILURE', to: 'READY' });
     world.tell('connectionChanged', { node: 'b', from: 'IDLE', to: 'READY' });

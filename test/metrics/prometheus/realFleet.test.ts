@@ -1,6 +1,6 @@
 /** The metrics of real calls over real connections, read without a Prometheus. */
 
-import { firstValueFrom, lastValueFrom } from 'rxjs';
+import { firstValueFrom, lastValueFrom, take } from 'rxjs';
 import { createLumenClient } from '../../../src/lumen/index.js';
 import { staticNodes } from '../../../src/index.js';
 import { connectTransport } from '../../../src/transport/connect.js';
@@ -52,6 +52,44 @@ describe('a real fleet', () => {
     expect(sizes[0]![0]).toBeGreaterThan(1_000);
     expect(sizes[0]![1]).toBeGreaterThan(0);
     expect(sizes[1]).toEqual(sizes[0]);
+  });
+
+  it('has the bytes of calls that were given up, too: by who wants no more, and by a deadline', async () => {
+    for (const transport of [grpcTransport(), connectTransport()]) {
+      await traffic.close();
+      await metrics.close();
+      traffic = await startTraffic({ eject: [], transport });
+      for (const server of traffic.servers) server.faults({});
+      metrics = prometheusMetrics(traffic.fleet);
+      const payload = new Uint8Array(1_000);
+      await lastValueFrom(traffic.greeter.lotsOfReplies({ name: 'Ada', replies: 50, payload }).pipe(take(5)));
+      for (const server of traffic.servers) server.faults({ hang: true });
+      const late = traffic.greeter.lotsOfReplies({ name: 'Ada', payload }, { deadlineMs: 100 });
+      await expect(lastValueFrom(late)).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' });
+      const size = (which: string, labels: Record<string, string>) =>
+        value(`grpc_client_attempt_${which}_total_compressed_message_size_bytes_sum`, labels);
+      expect(await size('rcvd', { grpc_status: 'CANCELLED' })).toBeGreaterThan(0);
+      expect(await size('sent', { grpc_status: 'CANCELLED' })).toBeGreaterThan(1_000);
+      expect(await size('sent', { grpc_status: 'DEADLINE_EXCEEDED' })).toBeGreaterThan(1_000);
+      const count = (metric: string) => value(`grpc_client_attempt_${metric}_count`, { grpc_status: 'CANCELLED' });
+      expect(await count('rcvd_total_compressed_message_size_bytes')).toBe(await count('duration_seconds'));
+    }
+  });
+
+  it('has each attempt to connect counted that fails, from the time that somebody counts', async () => {
+    await traffic.close();
+    await metrics.close();
+    traffic = await startTraffic({ eject: [], transport: grpcTransport({ maxReconnectMs: 20 }) });
+    metrics = prometheusMetrics(traffic.fleet, { registry: metrics.registry });
+    traffic.servers[0]!.kill();
+    const failures: string[] = [];
+    traffic.fleet.events$.subscribe((event) => event.type === 'connectFailed' && failures.push(event.reason));
+    await until('it was dialled in vain three times', () => failures.length >= 3);
+    expect(await value('grpc_subchannel_connection_attempts_failed_total')).toBe(failures.length);
+    expect(failures[0]).toMatch(/ECONNREFUSED/);
+    const late = prometheusMetrics(traffic.fleet);
+    expect(await valueOf(late.registry, 'grpc_subchannel_connection_attempts_failed_total')).toBe(0);
+    await late.close();
   });
 
   it('has copies of slow calls counted, and the slow ones as given up', async () => {
