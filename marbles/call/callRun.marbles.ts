@@ -64,6 +64,24 @@ describe('hedging', () => {
     m.expectObservable(drawnClient(m, answers).call(hedged)).toBe('---------a|');
   });
 
+  marble('what a node says of further copies holds for those after it, whatever fails later', (m) => {
+    const stop = new FleetError('UNAVAILABLE', 'down', { trailers: { 'grpc-retry-pushback-ms': '-1' } });
+    const answers = { x: m.cold('------------a|'), y: m.cold('-----#', {}, down), z: m.cold('-#', {}, stop) };
+    const client = drawnClient(m, { ...answers, w: m.cold('d|') });
+    m.expectObservable(client.call({ hedge: { delayMs: 3, maxAttempts: 4 } })).toBe('------------a|');
+    m.flush();
+    expect(client.asked).toEqual(['x', 'y', 'z']);
+  });
+
+  marble('a copy that has failed leaves its room to those of other calls', (m) => {
+    const budget = retryBudget({ scheduler: m.scheduler, ratio: 0, minPerSecond: 1 });
+    const answers = { x: [m.cold('-'), m.cold('--c|')], y: m.cold('-'), z: m.cold('-#', {}, down) };
+    const client = drawnClient(m, answers, { budget });
+    // The copy of the first fails at 4, so that there is room for one of the second at 5.
+    m.expectObservable(client.call({ hedge: { delayMs: 3, maxAttempts: 2 } }), '^----------!').toBe('-');
+    m.expectObservable(client.call({ hedge: { delayMs: 5, maxAttempts: 2 } })).toBe('-------c|');
+  });
+
   marble('a node that asks for time gets it before the next copy, and one that asks for no more is heard', (m) => {
     const pushedBack = (ms: string) =>
       m.cold('-#', {}, new FleetError('UNAVAILABLE', 'down', { trailers: { 'grpc-retry-pushback-ms': ms } }));

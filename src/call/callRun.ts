@@ -106,6 +106,7 @@ export class CallRun<C, R> implements AttemptOwner<C, R>, GateUser, HedgedRun, U
     if (this.over) return;
     this.remove(attempt);
     const { hedge } = this.call.options;
+    if (attempt.reason === 'hedge') this.hedging?.copyEnded();
     if (attempt.node !== undefined) this.tellBudget(attempt, !costsTokens(error, this.call.options.retry));
     if (hedge && !this.spoken && this.current !== undefined) {
       // Of a copy that found no node, those that have one know nothing.
