@@ -1,4 +1,6 @@
 import { map, mergeMap, startWith, timer } from 'rxjs';
+import type { Balancer } from '../../src/balancer/picker.js';
+import { pickerOf } from '../../src/balancer/pickerOf.js';
 import { perAttempt, type Middleware } from '../../src/call/middleware.js';
 import type { Policy } from '../../src/call/policy.js';
 import { FleetError } from '../../src/core/fleetError.js';
@@ -165,6 +167,25 @@ describe('attemptRun', () => {
       },
     );
     m.expectObservable(client.call()).toBe('#', {}, FleetError.from(broken));
+  });
+
+  marble('a balancer, a requirement or a gate that throws while a call waits fails that call, not the process', (m) => {
+    const broken = new Error('no idea');
+    const fail = () => {
+      throw broken;
+    };
+    const dialled = () =>
+      after(m, [node('x', { availability: 'connecting' })], '---b', { b: [node('x', { availability: 'ready' })] });
+    const balancer: Balancer = map((set) => pickerOf(set, fail));
+    const requires = { name: 'gpu', test: fail };
+    const nodeGate = { enter: fail, leave: () => undefined, undo: () => undefined };
+    const guard: Policy = { name: 'guard', start: () => ({ nodeGate, close: () => undefined }) };
+    const calls = [
+      drawnClient(m, { x: m.cold('a|') }, { sets: dialled(), balancer }).call(),
+      drawnClient(m, { x: m.cold('a|') }, { sets: dialled() }).call({ requires }),
+      drawnClient(m, { x: m.cold('a|') }, { sets: dialled(), policies: [guard] }).call(),
+    ];
+    for (const call of calls) m.expectObservable(call).toBe('---#', {}, FleetError.from(broken));
   });
 
   marble('a middleware around attempts sees each of them, with its node, and may add a header', (m) => {
