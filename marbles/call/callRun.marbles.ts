@@ -268,7 +268,7 @@ describe('a policy', () => {
     expect(told).toEqual([['call', 'OK', 8, 2]]);
   });
 
-  marble('that throws at an attempt fails the attempt, and nothing is left behind', (m) => {
+  marble('that throws at an attempt fails the call by its own fault, and leaves nothing behind', (m) => {
     const broken = new Error('a header that cannot be made');
     const policy: Policy = {
       name: 'broken',
@@ -280,10 +280,12 @@ describe('a policy', () => {
       }),
     };
     const client = drawnClient(m, { x: m.cold('a|') }, { policies: [policy] });
-    m.expectObservable(client.call()).toBe('#', {}, failedAt(FleetError.from(broken), ['x', 0]));
+    const what = 'use: what is around attempts threw before anything was sent: a header that cannot be made';
+    const error = new FleetError('INVALID_OPTION', what, { sent: false, cause: broken });
+    m.expectObservable(client.call()).toBe('#', {}, failedAt(error, ['x', 0]));
     m.flush();
     expect(client.leases.open).toBe(0);
-    expect(client.ended).toEqual(['x failed 0']);
+    expect(client.nodes().get('x')!.stats).toMatchObject({ inFlight: 0, failures: 0 });
   });
 });
 

@@ -238,11 +238,16 @@ export class AttemptRun<C, R> implements AnswerSink<R>, AttemptContext, NodeSeek
       // Who was told of it may have given the call up.
       if (this.over) return;
     }
+    // Whether what runs is of `use`: what that throws is no failure of the node.
+    let ofUse = true;
     try {
       for (const begin of ports.beginning) begin(this);
+      ofUse = false;
       this.lease = ports.acquire(node);
       if (!this.lease) throw new FleetError('UNAVAILABLE', 'the node has just gone', { sent: false });
       const connection = ports.resourceOf(this.lease.connection);
+      // Within middlewares the failures of a connection are told, not thrown.
+      ofUse = ports.around !== undefined;
       const running =
         ports.around === undefined
           ? call.start(connection, this, this)
@@ -251,7 +256,7 @@ export class AttemptRun<C, R> implements AnswerSink<R>, AttemptContext, NodeSeek
       // It may have ended, or been given up, within the call above.
       if (this.over) running.unsubscribe();
     } catch (thrown) {
-      this.error(thrown);
+      this.error(ofUse ? misuse(thrown) : thrown);
     }
   }
 
@@ -312,4 +317,12 @@ export class AttemptRun<C, R> implements AnswerSink<R>, AttemptContext, NodeSeek
     if (this.firstResponseBy) this.ports.wheel.delete(this.firstResponseBy, this);
     this.firstResponseBy = 0;
   }
+}
+
+/** What a policy or a middleware around attempts threw before anything was sent; a `FleetError` says itself what it is. */
+function misuse(thrown: unknown): FleetError {
+  if (thrown instanceof FleetError) return thrown;
+  const { detail } = FleetError.from(thrown);
+  const message = `use: what is around attempts threw before anything was sent: ${detail}`;
+  return new FleetError('INVALID_OPTION', message, { sent: false, cause: thrown });
 }

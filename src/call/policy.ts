@@ -46,7 +46,10 @@ export interface RunningPolicy {
   readonly gate?: Gate;
   /** Asked after each pick. */
   readonly nodeGate?: NodeGate;
-  /** Told of each attempt when its node is known, before anything is sent; may replace its headers. */
+  /**
+   * Told of each attempt when its node is known, before anything is sent; may replace its headers. What it throws fails
+   * the attempt with `INVALID_OPTION`, and is not charged to the node.
+   */
   begin?(attempt: BeginningAttempt): void;
   /** Told of each call when it is over, as its user sees it. */
   end?(call: CallInfo, end: CallEnd): void;
