@@ -1,5 +1,5 @@
 import { checkHedgeOptions } from '../../src/call/hedgeOptions.js';
-import type { Entrant, Gate, NodeGate, Policy } from '../../src/call/policy.js';
+import type { Entrant, Gate, NodeGate, Policy, RunningPolicy } from '../../src/call/policy.js';
 import { FleetError } from '../../src/core/fleetError.js';
 import { retryBudget } from '../../src/core/retryBudget.js';
 import { marble } from '../../src/testing/marble.js';
@@ -266,6 +266,22 @@ describe('a policy', () => {
       { 'x-own': 'kept', 'x-attempt': '2 y' },
     ]);
     expect(told).toEqual([['call', 'OK', 8, 2]]);
+  });
+
+  marble('that throws as a call ends tells the process; the call ends all the same', (m) => {
+    const told: unknown[] = [];
+    const ending = (name: string, end: NonNullable<RunningPolicy['end']>): Policy => {
+      return { name, start: () => ({ end, close: () => undefined }) };
+    };
+    const broken = ending('broken', () => {
+      throw new Error('disk full');
+    });
+    const policies = [broken, ending('told', ({ name }, { code }) => void told.push([name, code]))];
+    const client = drawnClient(m, { x: m.cold('-#', {}, down) }, { policies });
+    m.expectObservable(client.call({ retry: false })).toBe('-#', {}, failedAt(down, ['x', 1]));
+    expect(() => m.flush()).toThrow('disk full');
+    expect(told).toEqual([['call', 'UNAVAILABLE']]);
+    expect(client.events.at(-1)).toMatchObject({ type: 'callEnded', code: 'UNAVAILABLE' });
   });
 
   marble('that throws at an attempt fails the call by its own fault, and leaves nothing behind', (m) => {

@@ -51,7 +51,7 @@ export interface RunningPolicy {
    * the attempt with `INVALID_OPTION`, and is not charged to the node.
    */
   begin?(attempt: BeginningAttempt): void;
-  /** Told of each call when it is over, as its user sees it. */
+  /** Told of each call when it is over, as its user sees it. What it throws is told to the process, and changes no call. */
   end?(call: CallInfo, end: CallEnd): void;
   /** Ids of nodes that are no longer known. */
   forget?(id: string): void;
