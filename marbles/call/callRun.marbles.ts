@@ -1,5 +1,5 @@
 import { checkHedgeOptions } from '../../src/call/hedgeOptions.js';
-import type { Entrant, Gate, NodeGate, Policy } from '../../src/call/policy.js';
+import type { Entrant, Gate, NodeGate, Policy, RunningPolicy } from '../../src/call/policy.js';
 import { FleetError } from '../../src/core/fleetError.js';
 import { retryBudget } from '../../src/core/retryBudget.js';
 import { marble } from '../../src/testing/marble.js';
@@ -286,7 +286,23 @@ describe('a policy', () => {
     expect(told).toEqual([['call', 'OK', 8, 2]]);
   });
 
-  marble('that throws at an attempt fails the attempt, and nothing is left behind', (m) => {
+  marble('that throws as a call ends tells the process; the call ends all the same', (m) => {
+    const told: unknown[] = [];
+    const ending = (name: string, end: NonNullable<RunningPolicy['end']>): Policy => {
+      return { name, start: () => ({ end, close: () => undefined }) };
+    };
+    const broken = ending('broken', () => {
+      throw new Error('disk full');
+    });
+    const policies = [broken, ending('told', ({ name }, { code }) => void told.push([name, code]))];
+    const client = drawnClient(m, { x: m.cold('-#', {}, down) }, { policies });
+    m.expectObservable(client.call({ retry: false })).toBe('-#', {}, failedAt(down, ['x', 1]));
+    expect(() => m.flush()).toThrow('disk full');
+    expect(told).toEqual([['call', 'UNAVAILABLE']]);
+    expect(client.events.at(-1)).toMatchObject({ type: 'callEnded', code: 'UNAVAILABLE' });
+  });
+
+  marble('that throws at an attempt fails the call by its own fault, and leaves nothing behind', (m) => {
     const broken = new Error('a header that cannot be made');
     const policy: Policy = {
       name: 'broken',
@@ -298,10 +314,12 @@ describe('a policy', () => {
       }),
     };
     const client = drawnClient(m, { x: m.cold('a|') }, { policies: [policy] });
-    m.expectObservable(client.call()).toBe('#', {}, failedAt(FleetError.from(broken), ['x', 0]));
+    const what = 'use: what is around attempts threw before anything was sent: a header that cannot be made';
+    const error = new FleetError('INVALID_OPTION', what, { sent: false, cause: broken });
+    m.expectObservable(client.call()).toBe('#', {}, failedAt(error, ['x', 0]));
     m.flush();
     expect(client.leases.open).toBe(0);
-    expect(client.ended).toEqual(['x failed 0']);
+    expect(client.nodes().get('x')!.stats).toMatchObject({ inFlight: 0, failures: 0 });
   });
 });
 

@@ -10,6 +10,7 @@ import type { MethodMeter } from './callMeter.js';
 import { CallRun } from './callRun.js';
 import type { Handler } from './middleware.js';
 import type { PipelinePorts } from './pipelinePorts.js';
+import type { CallEnd } from './policy.js';
 import type { RunningCall, RunningCalls } from './runningCalls.js';
 
 /** What a surface needs of the client around it. */
@@ -141,6 +142,17 @@ export class CallSurface<C, R> implements AnswerSink<R>, Expiring, RunningCall, 
     }
   }
 
+  /** The call is over, so what a policy throws is not its error; as with a listener, whoever watches the process is told. */
+  private tell(told: SurfacePorts<C>['ending'][number], end: CallEnd): void {
+    try {
+      told(this.call, end);
+    } catch (thrown) {
+      this.ports.scheduler.schedule(() => {
+        throw thrown;
+      });
+    }
+  }
+
   private end(code: FleetError['code'] | 'OK', error: FleetError | undefined): void {
     this.over = true;
     const { call, ports, messages } = this;
@@ -154,7 +166,7 @@ export class CallSurface<C, R> implements AnswerSink<R>, Expiring, RunningCall, 
     this.method.ended(code, latencyMs, firstMessageMs, at);
     if (ports.ending.length > 0) {
       const end = { code, error, latencyMs, firstMessageMs, messages };
-      for (const told of ports.ending) told(call, end);
+      for (const told of ports.ending) this.tell(told, end);
     }
     if (ports.events.observed) {
       ports.events.next({ type: 'callEnded', at: ports.now(), call, code, error, latencyMs, firstMessageMs, messages });
