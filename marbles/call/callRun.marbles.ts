@@ -111,6 +111,19 @@ describe('hedging', () => {
     m.expectSubscriptions(only.subscriptions).toBe('^------!');
   });
 
+  marble(
+    'copies for which there is no node cost their call no attempts, the client no budget, and nobody a wait',
+    (m) => {
+      for (const waitForReady of [false, true]) {
+        const budget = retryBudget({ scheduler: m.scheduler, ratio: 0, minPerSecond: 0.1 });
+        const answers = { x: [m.cold('----#', {}, down), m.cold('a|')] };
+        const client = drawnClient(m, answers, { budget });
+        const options = { waitForReady, hedge: { delayMs: 1, maxAttempts: 2 } };
+        m.expectObservable(client.call(options)).toBe('------a|');
+      }
+    },
+  );
+
   marble('an exhausted budget sends no copies', (m) => {
     const budget = retryBudget({ scheduler: m.scheduler, ratio: 0, minPerSecond: 0 });
     const { call } = drawnClient(m, { x: m.cold('------a|'), y: m.cold('b|') }, { budget });

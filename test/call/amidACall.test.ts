@@ -1,6 +1,6 @@
 /** Calls that end, begin or are given up while another part of the client is amid them. */
 
-import { merge, mergeMap, NEVER, Observable, throwError, timer } from 'rxjs';
+import { lastValueFrom, merge, mergeMap, NEVER, Observable, Subject, takeUntil, throwError, timer } from 'rxjs';
 import { aimdLimit } from '../../src/call/aimdLimit.js';
 import { circuitBreaker } from '../../src/call/circuitBreaker.js';
 import { concurrencyLimit } from '../../src/call/concurrencyLimit.js';
@@ -29,6 +29,31 @@ it('who was sent away may make room for the newcomer, who then runs, and leaves 
   use(() => timer(1)).subscribe({ complete: () => answers.push('later') });
   await until('another runs', () => answers.length === 2);
   expect(snapshot().calls.inFlight).toBe(0);
+});
+
+it('a call that is given up as it is let in after a wait leaves its place, and does not run', async () => {
+  const { use, events$, nodes$ } = poolOf(['a'], {}, [concurrencyLimit({ per: 'node', max: 1 })]);
+  const stop$ = new Subject<void>();
+  events$.subscribe((event) => event.type === 'limited' && event.result === 'waited' && stop$.next());
+  const ran: string[] = [];
+  use(() => timer(5)).subscribe();
+  await new Promise<void>((complete) =>
+    use(() => [ran.push('given up')])
+      .pipe(takeUntil(stop$))
+      .subscribe({ complete }),
+  );
+  await lastValueFrom(use(() => [ran.push('next')], { deadlineMs: 2_000 }));
+  expect(ran).toEqual(['next']);
+  expect(nodes$.value.nodes[0]!.stats.inFlight).toBe(0);
+});
+
+it('a call that is given up as a queue lets it in leaves its place to the next', async () => {
+  const { use, events$ } = poolOf(['a'], {}, [concurrencyLimit({ max: 1 })]);
+  const stop$ = new Subject<void>();
+  events$.subscribe((event) => event.type === 'limited' && event.result === 'waited' && stop$.next());
+  use(() => timer(5)).subscribe();
+  await lastValueFrom(use(() => [0]).pipe(takeUntil(stop$)), { defaultValue: 0 });
+  expect(await lastValueFrom(use(() => ['next'], { deadlineMs: 2_000 }))).toBe('next');
 });
 
 it('no copy of a call is sent that has ended in the same millisecond', async () => {

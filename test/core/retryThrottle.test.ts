@@ -48,6 +48,7 @@ describe('retryThrottle', () => {
     const beneath = {
       deposit: () => undefined,
       withdraw: () => true,
+      putBack: () => void told.push('put back'),
       ended: (ok: boolean) => void told.push(`ended ${ok}`),
       wasted: () => void told.push('wasted'),
       copiesAtOnce: (calls: number) => calls + 1,
