@@ -77,7 +77,7 @@ export interface Pool<T> extends LiveNodes {
   reweight(id: string, weight: number): boolean;
 }
 
-/** The methods of `T` as Observables of what they return or resolve to. */
+/** The methods of `T` as Observables of what they return, resolve to or emit. An array that is returned is one value. */
 export type PoolClient<T> = {
   readonly [K in keyof T as T[K] extends (...args: never[]) => unknown ? K : never]: T[K] extends (
     ...args: infer A
@@ -86,7 +86,8 @@ export type PoolClient<T> = {
     : never;
 };
 
-type Emitted<R> = R extends string ? R : R extends ObservableInput<infer V> ? V : R;
+/** What `use` takes apart; anything else, an array or bytes as well, is one answer. */
+type Emitted<R> = R extends Observable<infer V> | PromiseLike<infer V> | AsyncIterable<infer V> ? V : R;
 
 /**
  * Starts a pool, until `close()`.

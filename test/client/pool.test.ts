@@ -67,6 +67,18 @@ class Client {
   nameNow(): string {
     return this.node.name;
   }
+
+  letters(): string[] {
+    return ['a', 'b'];
+  }
+
+  bytes(): Uint8Array {
+    return new Uint8Array([1, 2]);
+  }
+
+  async *lines(): AsyncGenerator<string> {
+    yield 'first';
+  }
 }
 
 let servers: Http[] = [];
@@ -155,6 +167,19 @@ describe('client()', () => {
     expect(await firstValueFrom(client.nameNow().pipe(map((name) => name.length)))).toBe(1);
     // @ts-expect-error: what is no method is not there
     void client.limit;
+  });
+
+  it('gives what is no stream as one answer, arrays and bytes too, and says so in its types', async () => {
+    const client = (await start()).client();
+    expectTypeOf(client.letters()).toEqualTypeOf<Observable<string[]>>();
+    expectTypeOf(client.bytes()).toEqualTypeOf<Observable<Uint8Array>>();
+    expectTypeOf(client.nameNow()).toEqualTypeOf<Observable<string>>();
+    expectTypeOf(client.get('/')).toEqualTypeOf<Observable<string>>();
+    expectTypeOf(client.ticks(1)).toEqualTypeOf<Observable<number>>();
+    expectTypeOf(client.lines()).toEqualTypeOf<Observable<string>>();
+    expect(await lastValueFrom(client.letters().pipe(toArray()))).toEqual([['a', 'b']]);
+    expect(await lastValueFrom(client.bytes().pipe(toArray()))).toEqual([new Uint8Array([1, 2])]);
+    expect(await lastValueFrom(client.lines().pipe(toArray()))).toEqual(['first']);
   });
 
   it('can be awaited by mistake without being called', async () => {
