@@ -202,22 +202,35 @@ function workStart<T, R>(
   return (resource, context, sink) => {
     const attempt = new PoolAttempt(context);
     let answers$: Observable<R>;
+    let promised = false;
+    let done = false;
     try {
       const answers = work(resource, attempt);
-      if (isPromise(answers)) sink.single?.();
+      promised = isPromise(answers);
+      if (promised) sink.single?.();
       answers$ = from(answers);
     } catch (thrown) {
       throw poolFailure(thrown, classify);
     }
     const subscription = answers$.subscribe({
-      next: (value) => sink.next(value),
-      error: (error: unknown) => sink.error(poolFailure(error, classify)),
-      complete: () => sink.complete(),
+      next(value) {
+        // Who takes the answer of a promise and leaves gives nothing up: what it holds, as a body, may be read on.
+        done = promised;
+        sink.next(value);
+      },
+      error(error: unknown) {
+        done = true;
+        sink.error(poolFailure(error, classify));
+      },
+      complete() {
+        done = true;
+        sink.complete();
+      },
     });
     return {
       unsubscribe() {
         subscription.unsubscribe();
-        attempt.abort();
+        if (!done) attempt.abort();
       },
     };
   };

@@ -3,7 +3,19 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { filter, firstValueFrom, interval, lastValueFrom, map, of, take, toArray, type Observable } from 'rxjs';
+import {
+  filter,
+  firstValueFrom,
+  interval,
+  lastValueFrom,
+  map,
+  of,
+  take,
+  throwError,
+  toArray,
+  type Observable,
+  type ObservableInput,
+} from 'rxjs';
 import {
   createPool,
   FleetError,
@@ -133,6 +145,38 @@ describe('use', () => {
     // Of an Observable nobody knows whether there would have been more.
     await firstValueFrom(use((client) => client.ticks(1_000)));
     expect(snapshot().calls).toMatchObject({ succeeded: 1, cancelled: 1 });
+  });
+
+  it('leaves the body of a response to be read by who took the response and left', async () => {
+    const server = createServer((_, response) => {
+      response.write('head ');
+      response.flushHeaders();
+      bodies.push(() => response.end('and tail'));
+    });
+    const bodies: (() => void)[] = [];
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const resource = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    await using files = createPool({ members: [{ id: 'a', resource }] });
+    const response = await firstValueFrom(files.use((url, { signal }) => fetch(url, { signal })));
+    for (const end of bodies) end();
+    expect(await response.text()).toBe('head and tail');
+    server.close();
+  });
+
+  it('gives its work up until that is done, and not after', async () => {
+    const { use } = await start();
+    const signals: AbortSignal[] = [];
+    const told = (work: (client: Client) => ObservableInput<unknown>) =>
+      use((client, { signal }) => {
+        signals.push(signal);
+        return work(client);
+      });
+    await firstValueFrom(told((client) => client.get('/')));
+    await lastValueFrom(told((client) => of(client.nameNow())));
+    await lastValueFrom(told(() => throwError(() => new Error('broken')))).catch(() => undefined);
+    await firstValueFrom(told((client) => client.ticks(1_000)));
+    expect(signals.map(({ aborted }) => aborted)).toEqual([false, false, false, true]);
   });
 
   it('takes Observables of many values, and unsubscribing ends the work', async () => {
