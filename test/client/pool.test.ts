@@ -3,7 +3,19 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { filter, firstValueFrom, interval, lastValueFrom, map, of, take, toArray, type Observable } from 'rxjs';
+import {
+  filter,
+  firstValueFrom,
+  interval,
+  lastValueFrom,
+  map,
+  of,
+  take,
+  throwError,
+  toArray,
+  type Observable,
+  type ObservableInput,
+} from 'rxjs';
 import {
   createPool,
   FleetError,
@@ -67,6 +79,18 @@ class Client {
   nameNow(): string {
     return this.node.name;
   }
+
+  letters(): string[] {
+    return ['a', 'b'];
+  }
+
+  bytes(): Uint8Array {
+    return new Uint8Array([1, 2]);
+  }
+
+  async *lines(): AsyncGenerator<string> {
+    yield 'first';
+  }
 }
 
 let servers: Http[] = [];
@@ -123,6 +147,38 @@ describe('use', () => {
     expect(snapshot().calls).toMatchObject({ succeeded: 1, cancelled: 1 });
   });
 
+  it('leaves the body of a response to be read by who took the response and left', async () => {
+    const server = createServer((_, response) => {
+      response.write('head ');
+      response.flushHeaders();
+      bodies.push(() => response.end('and tail'));
+    });
+    const bodies: (() => void)[] = [];
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const resource = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    await using files = createPool({ members: [{ id: 'a', resource }] });
+    const response = await firstValueFrom(files.use((url, { signal }) => fetch(url, { signal })));
+    for (const end of bodies) end();
+    expect(await response.text()).toBe('head and tail');
+    server.close();
+  });
+
+  it('gives its work up until that is done, and not after', async () => {
+    const { use } = await start();
+    const signals: AbortSignal[] = [];
+    const told = (work: (client: Client) => ObservableInput<unknown>) =>
+      use((client, { signal }) => {
+        signals.push(signal);
+        return work(client);
+      });
+    await firstValueFrom(told((client) => client.get('/')));
+    await lastValueFrom(told((client) => of(client.nameNow())));
+    await lastValueFrom(told(() => throwError(() => new Error('broken')))).catch(() => undefined);
+    await firstValueFrom(told((client) => client.ticks(1_000)));
+    expect(signals.map(({ aborted }) => aborted)).toEqual([false, false, false, true]);
+  });
+
   it('takes Observables of many values, and unsubscribing ends the work', async () => {
     const { use, nodes$ } = await start();
     expect(await lastValueFrom(use((client) => client.ticks(3)).pipe(toArray()))).toEqual([0, 1, 2]);
@@ -155,6 +211,19 @@ describe('client()', () => {
     expect(await firstValueFrom(client.nameNow().pipe(map((name) => name.length)))).toBe(1);
     // @ts-expect-error: what is no method is not there
     void client.limit;
+  });
+
+  it('gives what is no stream as one answer, arrays and bytes too, and says so in its types', async () => {
+    const client = (await start()).client();
+    expectTypeOf(client.letters()).toEqualTypeOf<Observable<string[]>>();
+    expectTypeOf(client.bytes()).toEqualTypeOf<Observable<Uint8Array>>();
+    expectTypeOf(client.nameNow()).toEqualTypeOf<Observable<string>>();
+    expectTypeOf(client.get('/')).toEqualTypeOf<Observable<string>>();
+    expectTypeOf(client.ticks(1)).toEqualTypeOf<Observable<number>>();
+    expectTypeOf(client.lines()).toEqualTypeOf<Observable<string>>();
+    expect(await lastValueFrom(client.letters().pipe(toArray()))).toEqual([['a', 'b']]);
+    expect(await lastValueFrom(client.bytes().pipe(toArray()))).toEqual([new Uint8Array([1, 2])]);
+    expect(await lastValueFrom(client.lines().pipe(toArray()))).toEqual(['first']);
   });
 
   it('can be awaited by mistake without being called', async () => {
