@@ -91,7 +91,12 @@ const subscribers: Readonly<Record<string, readonly string[]>> = {
 /** Files that are proven by the cases of another: the proof, and whose. A part of one single file is proven by its twin. */
 const provenBy: Readonly<Record<string, readonly string[]>> = {
   'marbles/balancer/random.marbles.ts': ['balancer/drawExcept.ts'],
-  'marbles/call/attemptRun.marbles.ts': ['call/attemptEvents.ts', 'call/call.ts', 'call/nobody.ts'],
+  'marbles/call/attemptRun.marbles.ts': [
+    'call/attemptEvents.ts',
+    'call/call.ts',
+    'call/messageCount.ts',
+    'call/nobody.ts',
+  ],
   'marbles/call/callRun.marbles.ts': [
     'call/guardedPick.ts',
     'call/hedgeDelay.ts',

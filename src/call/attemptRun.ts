@@ -92,6 +92,7 @@ export class AttemptRun<C, R> implements AnswerSink<R>, AttemptContext, NodeSeek
   }
 
   pick(): void {
+    if (this.over) return;
     const { balancer } = this.call.options;
     let picker: Picker;
     try {
@@ -197,10 +198,13 @@ export class AttemptRun<C, R> implements AnswerSink<R>, AttemptContext, NodeSeek
       // A copy on the same node would only double its work.
       const context = call.pickContext(this.reason === 'hedge');
       picked = nodeGates.length === 0 ? picker.pick(context) : guardedPick(picker, context, nodeGates, call);
+      if (this.over) return this.undo(picked);
       if (!picked.node) {
-        if (waitingHelps(picked, picker, call.options.waitForReady)) return this.waits().forPickers();
+        // A copy has a call that goes on without it.
+        const mayWait = this.reason !== 'hedge';
+        if (mayWait && waitingHelps(picked, picker, call.options.waitForReady)) return this.waits().forPickers();
         this.wait?.leave();
-        if (isBarred(picked) && this.waits().at(picked.gate)) return;
+        if (mayWait && isBarred(picked) && this.waits().at(picked.gate)) return;
         refused = this.withAccount(nobody(call.name, call.options.requires, picked), picked);
       }
     } catch (thrown) {
@@ -213,6 +217,13 @@ export class AttemptRun<C, R> implements AnswerSink<R>, AttemptContext, NodeSeek
     this.over = true;
     if (ports.events.observed) attemptEvents.decisionMade(ports, this, undefined, picked);
     this.owner.failed(this, refused!);
+  }
+
+  /** It was given up by somebody who was told of something within the pick. */
+  private undo(picked: Pick | NoPick): void {
+    if (!picked.node) return;
+    for (const gate of this.ports.nodeGates.toReversed()) gate.undo(picked.node, this.call);
+    picked.release();
   }
 
   private waits(): NodeWait {

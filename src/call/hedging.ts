@@ -15,8 +15,8 @@ export interface HedgedRun {
   readonly counted: number;
   /** Attempts that run, each with the node that it was given; none when the call has spoken or waits for a retry. */
   running(): readonly { readonly node: Node | undefined }[];
-  /** Sends another copy. */
-  hedge(): void;
+  /** Sends another copy; false when there is no node for it. */
+  hedge(): boolean;
   /** The budget did not allow another copy. */
   refusedHedge(): void;
 }
@@ -25,7 +25,7 @@ export class Hedging<C, R> implements Expiring {
   private dueAt = 0;
   /** Copies that were sent. */
   private copies = 0;
-  /** How often there was no room for one. */
+  /** How often there was no room for one, or no node. */
   private postponed = 0;
   private over = false;
   private readonly most: number;
@@ -108,7 +108,9 @@ export class Hedging<C, R> implements Expiring {
     this.copies++;
     ports.copies.opened();
     for (const { node } of running) call.avoid(node!.id);
-    ports.meter.retried(call.name, 'hedge');
-    run.hedge();
+    if (run.hedge()) return ports.meter.retried(call.name, 'hedge');
+    this.disarm();
+    this.postponed++;
+    this.arm(1);
   }
 }

@@ -2,9 +2,8 @@
  * Numbers that are looked up when a meter is collected, of all clients that have a metric on it.
  *
  * Clients with the same attributes, as two pools without a name, are one series: what they say is made one, since the SDK
- * would keep what was said last. A callback that is removed leaves what it said last, too: it is exported for ever, so that a
- * fleet which has closed would have its nodes to the end. So what has ended says 0 once more, unless another goes on with
- * the same attributes.
+ * would keep what was said last. It also exports for ever what is no longer said, so that a fleet which has closed would have its
+ * nodes to the end. So what has ended says 0 once more, unless another goes on with the same attributes.
  */
 
 import type { Attributes, Observable, ObservableResult } from '@opentelemetry/api';
@@ -18,27 +17,25 @@ export type Read = (tell: (attributes: Attributes, value: number) => void) => vo
 export type Combine = (a: number, b: number) => number;
 
 export class SharedReading {
-  private readonly observable: Observable;
   private readonly combine: Combine;
   private readonly live = new Set<Read>();
   private readonly gone = new Set<Read>();
 
   constructor(observable: Observable, combine: Combine) {
-    this.observable = observable;
     this.combine = combine;
+    // For good: a callback that takes itself out amid a collection has the next one passed over.
+    observable.addCallback((result) => this.collected(result));
   }
 
   /** @returns Ends it. */
   add(read: Read): () => void {
-    // Adding it twice is adding it once.
-    this.observable.addCallback(this.collected);
     this.live.add(read);
     return () => {
       if (this.live.delete(read)) this.gone.add(read);
     };
   }
 
-  private readonly collected = (result: ObservableResult) => {
+  private collected(result: ObservableResult): void {
     const series = new Map<string, { readonly attributes: Attributes; value: number }>();
     for (const read of this.live) {
       read((attributes, value) => {
@@ -56,12 +53,6 @@ export class SharedReading {
     }
     this.gone.clear();
     for (const { attributes, value } of series.values()) result.observe(value, attributes);
-    // Not amid the collection, which would pass over the next callback.
-    if (this.live.size === 0) queueMicrotask(() => this.rest());
-  };
-
-  private rest(): void {
-    if (this.live.size === 0 && this.gone.size === 0) this.observable.removeCallback(this.collected);
   }
 }
 
