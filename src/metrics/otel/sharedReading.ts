@@ -19,7 +19,8 @@ export type Combine = (a: number, b: number) => number;
 export class SharedReading {
   private readonly combine: Combine;
   private readonly live = new Set<Read>();
-  private readonly gone = new Set<Read>();
+  /** What those that have ended had, to be said to be 0: their series alone, since nobody may ever collect. */
+  private readonly gone = new Map<string, Attributes>();
 
   constructor(observable: Observable, combine: Combine) {
     this.combine = combine;
@@ -31,7 +32,7 @@ export class SharedReading {
   add(read: Read): () => void {
     this.live.add(read);
     return () => {
-      if (this.live.delete(read)) this.gone.add(read);
+      if (this.live.delete(read)) read((attributes) => this.gone.set(attributesKey(attributes), attributes));
     };
   }
 
@@ -45,12 +46,7 @@ export class SharedReading {
         else known.value = this.combine(known.value, value);
       });
     }
-    for (const read of this.gone) {
-      read((attributes) => {
-        const key = attributesKey(attributes);
-        if (!series.has(key)) series.set(key, { attributes, value: 0 });
-      });
-    }
+    for (const [key, attributes] of this.gone) if (!series.has(key)) series.set(key, { attributes, value: 0 });
     this.gone.clear();
     for (const { attributes, value } of series.values()) result.observe(value, attributes);
   }
