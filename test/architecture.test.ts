@@ -36,11 +36,11 @@ const subscribers: Readonly<Record<string, readonly string[]>> = {
     'call/startWithin.ts',
     'call/callSurface.ts',
     'call/consume.ts',
-    'call/failover.ts',
+    'call/intoSink.ts',
     'call/observedStart.ts',
     'client/pool/poolMembers.ts',
     'client/stateEvents.ts',
-    'call/recover.ts',
+    'core/linked.ts',
     'core/sendAll.ts',
     'discovery/cacheDiscovery.ts',
     'discovery/etcd/watchRange.ts',
@@ -104,6 +104,7 @@ const provenBy: Readonly<Record<string, readonly string[]>> = {
     'call/policy.ts',
   ],
   'marbles/call/trace.marbles.ts': ['call/traceparent.ts'],
+  'test/client/pool.test.ts': ['call/intoSink.ts'],
   'marbles/call/retry.marbles.ts': ['call/retryOptions.ts', 'call/retryVerdict.ts'],
   'marbles/call/rateLimit.marbles.ts': ['call/limitMeter.ts'],
   'marbles/health/activeHealth.marbles.ts': ['health/healthCheck.ts'],
@@ -329,7 +330,9 @@ describe('the code', () => {
 
   it('subscribes only where a life is owned, so that nothing runs on after its user has gone', () => {
     const libraries = ours.filter(({ folder }) => folder !== 'cli' && folder !== 'testing');
-    const found = libraries.filter(({ code }) => /\.subscribe\(/.test(code)).map(({ path }) => path);
+    const found = libraries
+      .filter(({ code }) => /\.subscribe\(|\b(linked|intoSink)[<(]/.test(code))
+      .map(({ path }) => path);
     expect(found).toEqual(Object.values(subscribers).flat().sort());
   });
 

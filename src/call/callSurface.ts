@@ -4,6 +4,7 @@ import type { Subscriber, Unsubscribable } from 'rxjs';
 import type { AnswerSink } from '../core/answerSink.js';
 import type { Expiring } from '../core/deadlineWheel.js';
 import { FleetError } from '../core/fleetError.js';
+import { linked } from '../core/linked.js';
 import type { SwiftEnds } from '../core/swiftEnds.js';
 import type { Call } from './call.js';
 import type { MethodMeter } from './callMeter.js';
@@ -39,7 +40,6 @@ export class CallSurface<C, R> implements AnswerSink<R>, Expiring, RunningCall, 
   private readonly method: MethodMeter;
   private inner: Unsubscribable | undefined = undefined;
   private starting = true;
-  private over = false;
   /** The failure is yet to be told. */
   private telling: Unsubscribable | undefined = undefined;
   private messages = 0;
@@ -49,6 +49,10 @@ export class CallSurface<C, R> implements AnswerSink<R>, Expiring, RunningCall, 
     this.ports = ports;
     this.subscriber = subscriber;
     this.method = ports.meter.of(call.name);
+  }
+
+  private get over(): boolean {
+    return this.call.over;
   }
 
   start(): void {
@@ -75,6 +79,8 @@ export class CallSurface<C, R> implements AnswerSink<R>, Expiring, RunningCall, 
       return;
     }
     this.subscriber.next(answer);
+    // Who leaves within the start is not heard otherwise before it has ended.
+    if (this.starting && this.subscriber.closed) this.unsubscribe();
   }
 
   error(thrown: unknown): void {
@@ -130,13 +136,7 @@ export class CallSurface<C, R> implements AnswerSink<R>, Expiring, RunningCall, 
 
   private startWithin(handler: Handler<C>): void {
     try {
-      const inner = handler(this.call).subscribe({
-        next: (answer) => this.next(answer),
-        error: (error: unknown) => this.error(error),
-        complete: () => this.complete(),
-      });
-      this.inner = inner;
-      if (this.over) inner.unsubscribe();
+      linked(handler(this.call), this, (inner) => (this.inner = inner));
     } catch (thrown) {
       this.error(thrown);
     }
@@ -154,7 +154,7 @@ export class CallSurface<C, R> implements AnswerSink<R>, Expiring, RunningCall, 
   }
 
   private end(code: FleetError['code'] | 'OK', error: FleetError | undefined): void {
-    this.over = true;
+    this.call.over = true;
     const { call, ports, messages } = this;
     // First, since whoever is told of it may close the client.
     ports.running.delete(this);

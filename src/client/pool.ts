@@ -2,6 +2,7 @@
 
 import { defaultIfEmpty, from, map, take, type Observable, type ObservableInput } from 'rxjs';
 import type { CallOptions, StartAttempt } from '../call/call.js';
+import { intoSink } from '../call/intoSink.js';
 import { FleetError } from '../core/fleetError.js';
 import type { Node } from '../core/node.js';
 import type { Discovery } from '../discovery/discovery.js';
@@ -212,7 +213,7 @@ function workStart<T, R>(
     } catch (thrown) {
       throw poolFailure(thrown, classify);
     }
-    const subscription = answers$.subscribe({
+    const subscription = intoSink(answers$, context.call, {
       next(value) {
         // Who takes the answer of a promise and leaves gives nothing up: what it holds, as a body, may be read on.
         done = promised;

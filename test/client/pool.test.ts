@@ -21,6 +21,7 @@ import {
   FleetError,
   formatAddress,
   perAttempt,
+  recover,
   roundRobin,
   staticNodes,
   weightedRandom,
@@ -184,6 +185,27 @@ describe('use', () => {
     expect(await lastValueFrom(use((client) => client.ticks(3)).pipe(toArray()))).toEqual([0, 1, 2]);
     await firstValueFrom(use((client) => client.ticks(1_000)));
     expect(nodes$.value.nodes.map((node) => node.stats.inFlight)).toEqual([0, 0]);
+  });
+
+  it.each([
+    ['alone', []],
+    ['within middlewares', [recover(), perAttempt((next) => (attempt) => next(attempt).pipe(map((n) => n)))]],
+  ])('stops work that goes on at once and without end, when its user has enough: %s', async (_, layers) => {
+    const { use, snapshot, nodes$ } = await start({ use: layers });
+    let given = 0;
+    let ended = false;
+    function* numbers() {
+      try {
+        while (given < 1_000) yield ++given;
+      } finally {
+        ended = true;
+      }
+    }
+    const work = use(() => numbers()).pipe(take(3));
+    expect(await lastValueFrom(work.pipe(toArray()))).toEqual([1, 2, 3]);
+    expect([given, ended]).toEqual([3, true]);
+    expect(snapshot().calls).toMatchObject({ cancelled: 1, inFlight: 0 });
+    expect(nodes$.value.nodes.map(({ stats }) => stats.inFlight)).toEqual([0, 0]);
   });
 
   it('what the work throws arrives as a FleetError that keeps it as the cause, and is not repeated unasked', async () => {
