@@ -115,6 +115,7 @@ const provenBy: Readonly<Record<string, readonly string[]>> = {
   'test/balancer/consistentHash.test.ts': ['balancer/hashRing.ts', 'balancer/murmur3.ts'],
   'test/balancer/keyedBalancer.test.ts': ['balancer/loadJournal.ts'],
   'test/balancer/maglev.test.ts': ['balancer/hashKey.ts'],
+  'test/balancer/stickySessions.test.ts': ['balancer/shownNode.ts'],
   'test/balancer/splitByWeight.test.ts': ['balancer/accountedPick.ts'],
   'test/balancer/strategy.test.ts': ['balancer/candidates.ts', 'balancer/turn.ts'],
   'test/balancer/loadReports.test.ts': ['core/stopwatch.ts'],
