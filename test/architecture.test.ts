@@ -139,7 +139,7 @@ const provenBy: Readonly<Record<string, readonly string[]>> = {
   'test/discovery/whereVersion.test.ts': ['discovery/versionTest.ts'],
   'test/examples/virtualTime.ts': ['testing/marble.ts'],
   'test/health/ejections.test.ts': ['health/ejectionBudget.ts'],
-  'test/health/ejectionTerms.test.ts': ['health/requireDuration.ts'],
+  'test/health/ejectionTerms.test.ts': ['core/requireDuration.ts'],
   'test/lumen/createLumenClient.test.ts': ['lumen/inference.ts'],
   'test/lumen/faults.test.ts': ['lumen/answerError.ts'],
   'test/metrics/prometheus/calls.test.ts': [
