@@ -121,6 +121,7 @@ const provenBy: Readonly<Record<string, readonly string[]>> = {
   'test/balancer/consistentHash.test.ts': ['balancer/hashRing.ts', 'balancer/murmur3.ts'],
   'test/balancer/keyedBalancer.test.ts': ['balancer/loadJournal.ts'],
   'test/balancer/maglev.test.ts': ['balancer/hashKey.ts'],
+  'test/balancer/stickySessions.test.ts': ['balancer/shownNode.ts'],
   'test/balancer/splitByWeight.test.ts': ['balancer/accountedPick.ts'],
   'test/balancer/strategy.test.ts': ['balancer/candidates.ts', 'balancer/turn.ts'],
   'test/balancer/loadReports.test.ts': ['core/stopwatch.ts'],
@@ -144,7 +145,7 @@ const provenBy: Readonly<Record<string, readonly string[]>> = {
   'test/discovery/whereVersion.test.ts': ['discovery/versionTest.ts'],
   'test/examples/virtualTime.ts': ['testing/marble.ts'],
   'test/health/ejections.test.ts': ['health/ejectionBudget.ts'],
-  'test/health/ejectionTerms.test.ts': ['health/requireDuration.ts'],
+  'test/health/ejectionTerms.test.ts': ['core/requireDuration.ts'],
   'test/lumen/createLumenClient.test.ts': ['lumen/inference.ts'],
   'test/lumen/faults.test.ts': ['lumen/answerError.ts'],
   'test/metrics/prometheus/calls.test.ts': [

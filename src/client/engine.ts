@@ -158,7 +158,8 @@ function startEngine<C extends Connection, T>(
 
   const policies = startPolicies(layers.policies, { scheduler, random, clock, events, nodes, ...annotations });
   begun.push(() => policies.running.forEach((policy) => policy.close()));
-  const pickers = new Pickers(pickableNodes(directory, options, { events, scheduler }), balancer, { events });
+  const seen$ = pickableNodes(directory, options, { events, scheduler });
+  const pickers = new Pickers(seen$, balancer, { events });
   begun.push(
     () => pickers.close(),
     () => life.unsubscribe(),
@@ -229,7 +230,8 @@ function startEngine<C extends Connection, T>(
   }
 
   const reporting = [...policies.running, ...detectors.running];
-  const snapshot = () => fleetSnapshot({ meter, nodes, traits: balancer.traits, budget, reporting, now, clock });
+  const seen = () => (pickers.failure ? nodes() : pickers.now(undefined).set);
+  const snapshot = () => fleetSnapshot({ meter, nodes, seen, traits: balancer.traits, budget, reporting, now, clock });
   const endings$ = events.pipe(filter(({ type }) => type === 'callEnded'));
 
   return {
@@ -237,7 +239,7 @@ function startEngine<C extends Connection, T>(
     nodes$,
     changes$: directory.changes$,
     node$: (id) => directory.node$(id),
-    ready: (waiting) => ready(nodes$, scheduler, waiting),
+    ready: (waiting) => ready(seen$, scheduler, waiting).pipe(map(nodes)),
     events$: merge(events, stateEvents(directory, connections, xdsStates, scheduler)).pipe(takeUntil(closed$)),
     outcomes$,
     decisions$: events.pipe(filter((event) => event.type === 'decision')),
