@@ -1,5 +1,6 @@
 import { map, type Observable } from 'rxjs';
 import { checkResume, continuationOf, type Resume } from '../../src/call/resume.js';
+import type { Demand } from '../../src/core/demand.js';
 import { FleetError } from '../../src/core/fleetError.js';
 import { retryBudget } from '../../src/core/retryBudget.js';
 import { marble, type MarbleHelpers } from '../../src/testing/marble.js';
@@ -150,6 +151,18 @@ describe('resume', () => {
   });
 });
 
+/** A consumer that takes nothing for a while. */
+function pausing({ scheduler }: MarbleHelpers, fromMs: number, toMs: number): Demand {
+  const waiting: (() => void)[] = [];
+  scheduler.schedule(() => waiting.splice(0).forEach((callback) => callback()), toMs);
+  return {
+    get ready() {
+      return scheduler.now() < fromMs || scheduler.now() >= toMs;
+    },
+    whenReady: (callback) => void waiting.push(callback),
+  };
+}
+
 describe('a stall', () => {
   const stall = { factor: 4, minMs: 1, after: 2 };
 
@@ -176,6 +189,34 @@ describe('a stall', () => {
     m.expectObservable(first.call()).toBe('a-------------b|');
     const patient = resumed(m, { x: m.cold('abc---------d|') }, { resume: { stall: { ...stall, minMs: 10 } } });
     m.expectObservable(patient.call()).toBe('abc---------d|');
+  });
+
+  marble('a stream whose reader pauses is left alone: the silence is the reader’s', (m) => {
+    const run = resumed(m, { x: m.cold('-a-b-c 29ms d-e|') }, { resume: { stall }, demand: pausing(m, 5, 30) });
+    m.expectObservable(run.call()).toBe('-a-b-c 29ms d-e|');
+  });
+
+  marble('a node that is silent once its reader is back has stalled, however long the reader was away', (m) => {
+    const answers = { x: m.cold('-a-b-c 24ms d'), y: m.cold('-e|') };
+    const run = resumed(m, answers, { resume: { stall }, demand: pausing(m, 5, 29) });
+    // The reader is back at 29, d comes at 30, and its gap of 25 is not that of the node: at 30 + 8 it has stalled.
+    m.expectObservable(run.call()).toBe('-a-b-c 24ms d 8ms e|');
+    const mute = resumed(
+      m,
+      { x: m.cold('-a-b-c'), y: m.cold('-d|') },
+      { resume: { stall }, demand: pausing(m, 5, 30) },
+    );
+    m.expectObservable(mute.call()).toBe('-a-b-c 33ms d|');
+    m.flush();
+    expect(run.events.filter(({ type }) => type === 'stalled')).toMatchObject([{ silentMs: 8, usualMs: 2 }]);
+    expect(mute.events.filter(({ type }) => type === 'stalled')).toMatchObject([{ silentMs: 8, usualMs: 2 }]);
+  });
+
+  marble('a reader who pauses amid a gap, and then leaves, is no stall', (m) => {
+    const run = resumed(m, { x: m.cold('-a-b-c') }, { resume: { stall }, demand: pausing(m, 9, 30) });
+    m.expectObservable(run.call(), '20ms !').toBe('-a-b-c');
+    m.flush();
+    expect(run.events.filter(({ type }) => type === 'stalled')).toEqual([]);
   });
 
   marble('where it cannot go on the error says how long it was silent', (m) => {

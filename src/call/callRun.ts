@@ -87,10 +87,13 @@ export class CallRun<C, R> implements AttemptOwner<C, R>, GateUser, HedgedRun, U
       attempt.abort(FleetError.from(thrown, 'BAD_RESPONSE'));
       return;
     }
-    if (continuation.stall) this.stallDetector(continuation.stall).heard();
-    if (taken === undefined) return;
-    this.messages++;
-    this.sink.next(taken);
+    const stall = continuation.stall ? this.stallDetector(continuation.stall) : undefined;
+    stall?.heard();
+    if (taken !== undefined) {
+      this.messages++;
+      this.sink.next(taken);
+    }
+    stall?.passedOn();
   }
 
   completed(attempt: AttemptRun<C, R>): void {
@@ -229,18 +232,22 @@ export class CallRun<C, R> implements AttemptOwner<C, R>, GateUser, HedgedRun, U
   }
 
   private stallDetector(options: Exclude<NonNullable<Call<C, R>['continuation']>['stall'], false>): StallDetector {
-    const { ports, call } = this;
-    return (this.stall ??= new StallDetector(options, ports.wheel, ports.now, (silentMs, usualMs) => {
-      const attempt = this.current;
-      if (!attempt) return;
-      const { node, number } = attempt;
-      if (ports.events.observed) {
-        ports.events.next({ type: 'stalled', at: ports.now(), call, attempt: number, node, silentMs, usualMs });
-      }
-      const gap = Math.round(usualMs);
-      const text = `node ${node.id} fell silent for ${Math.round(silentMs)} ms amid its answer, where ${gap} ms are usual`;
-      attempt.abort(new FleetError('UNAVAILABLE', text, { node: node.id }));
-    }));
+    const { wheel, now } = this.ports;
+    const { demand } = this.call;
+    const stalled = (silentMs: number, usualMs: number) => this.stalled(silentMs, usualMs);
+    return (this.stall ??= new StallDetector(options, { wheel, now, demand, stalled }));
+  }
+
+  private stalled(silentMs: number, usualMs: number): void {
+    const { ports, call, current: attempt } = this;
+    if (!attempt) return;
+    const { node, number } = attempt;
+    if (ports.events.observed) {
+      ports.events.next({ type: 'stalled', at: ports.now(), call, attempt: number, node, silentMs, usualMs });
+    }
+    const gap = Math.round(usualMs);
+    const text = `node ${node.id} fell silent for ${Math.round(silentMs)} ms amid its answer, where ${gap} ms are usual`;
+    attempt.abort(new FleetError('UNAVAILABLE', text, { node: node.id }));
   }
 
   private giveUp(standing: FleetError, reason: RetryRefusal, error: FleetError): void {

@@ -6,72 +6,113 @@
  */
 
 import type { DeadlineWheel, Expiring } from '../core/deadlineWheel.js';
+import type { Demand } from '../core/demand.js';
 import type { StallOptions } from './resume.js';
 
 /** Each new gap weighs this much. */
 const decay = 0.2;
 
+/** What a detector needs of the call around it. */
+export interface StallPorts {
+  readonly wheel: DeadlineWheel;
+  /** In milliseconds since the epoch, by the clock of the wheel. */
+  readonly now: () => number;
+  /** Of a consumer that pulls: while it takes nothing, nothing is read, and silence is its own. */
+  readonly demand: Demand | undefined;
+  /** Told how long it was silent, and its usual gap. */
+  readonly stalled: (silentMs: number, usualMs: number) => void;
+}
+
 export class StallDetector implements Expiring {
   private readonly factor: number;
   private readonly minMs: number;
   private readonly after: number;
-  private lastAt = 0;
+  private readonly ports: StallPorts;
+  /** When the last answer came; 0 before the first of an attempt. */
+  private heardAt = 0;
+  /** Since when the node might speak: from its last answer, or from when the consumer took it. */
+  private since = 0;
+  /** The consumer takes nothing now. */
+  private held = false;
   private gaps = 0;
   private usualMs = 0;
   private dueAt = 0;
+  private over = false;
 
-  /**
-   * @param now in milliseconds since the epoch, by the clock of the wheel.
-   * @param stalled told how long it was silent, and its usual gap.
-   */
-  constructor(
-    { factor = 10, minMs = 1_000, after = 3 }: StallOptions,
-    private readonly wheel: DeadlineWheel,
-    private readonly now: () => number,
-    private readonly stalled: (silentMs: number, usualMs: number) => void,
-  ) {
+  constructor({ factor = 10, minMs = 1_000, after = 3 }: StallOptions, ports: StallPorts) {
     this.factor = factor;
     this.minMs = minMs;
     this.after = after;
+    this.ports = ports;
   }
 
   /** An answer came. */
   heard(): void {
-    const at = this.now();
-    if (this.lastAt > 0) {
-      const gap = at - this.lastAt;
-      this.usualMs = this.gaps++ === 0 ? gap : this.usualMs + decay * (gap - this.usualMs);
-    }
-    this.lastAt = at;
+    const at = this.ports.now();
+    if (this.heardAt > 0) this.learn(at);
+    this.heardAt = at;
+    this.since = at;
     // One entry at a time: it looks, when it is due, how long the silence really is.
-    if (this.dueAt === 0 && this.gaps >= this.after) this.watch(at + this.patience());
+    if (this.dueAt === 0) this.watch();
+  }
+
+  /** The answer was passed on, and the consumer may have enough for now. */
+  passedOn(): void {
+    const { demand } = this.ports;
+    if (demand === undefined || demand.ready || this.held || this.over) return;
+    this.held = true;
+    this.unwatch();
+    demand.whenReady(() => this.wanted());
   }
 
   /** Another node goes on: the time that this takes is no gap. */
   pause(): void {
-    this.lastAt = 0;
-    this.stop();
+    this.heardAt = 0;
+    this.unwatch();
   }
 
   stop(): void {
-    if (this.dueAt > 0) this.wheel.delete(this.dueAt, this);
-    this.dueAt = 0;
+    this.over = true;
+    this.unwatch();
   }
 
   expire(): void {
     this.dueAt = 0;
-    const now = this.now();
-    const due = this.lastAt + this.patience();
-    if (now < due) this.watch(due);
-    else this.stalled(now - this.lastAt, this.usualMs);
+    // An operator in between may have kept the answer for a while.
+    this.passedOn();
+    if (this.held) return;
+    const now = this.ports.now();
+    if (now < this.since + this.patience()) this.watch();
+    else this.ports.stalled(now - this.since, this.usualMs);
+  }
+
+  /** The consumer takes answers again. */
+  private wanted(): void {
+    this.held = false;
+    this.since = this.ports.now();
+    if (this.heardAt > 0) this.watch();
+  }
+
+  /** Of a gap amid which the consumer took nothing it is known only how long it was at most, and at least. */
+  private learn(at: number): void {
+    const most = at - this.heardAt;
+    const least = this.held ? 0 : at - this.since;
+    const gap = Math.min(most, Math.max(least, this.usualMs));
+    this.usualMs = this.gaps++ === 0 ? most : this.usualMs + decay * (gap - this.usualMs);
   }
 
   private patience(): number {
     return Math.max(this.minMs, this.factor * this.usualMs);
   }
 
-  private watch(at: number): void {
-    this.dueAt = at;
-    this.wheel.add(at, this);
+  private watch(): void {
+    if (this.held || this.over || this.gaps < this.after) return;
+    this.dueAt = this.since + this.patience();
+    this.ports.wheel.add(this.dueAt, this);
+  }
+
+  private unwatch(): void {
+    if (this.dueAt > 0) this.ports.wheel.delete(this.dueAt, this);
+    this.dueAt = 0;
   }
 }
