@@ -1,10 +1,11 @@
-import { map, type Observable } from 'rxjs';
+import { map, startWith, type Observable } from 'rxjs';
 import { checkResume, continuationOf, type Resume } from '../../src/call/resume.js';
 import type { Demand } from '../../src/core/demand.js';
 import { FleetError } from '../../src/core/fleetError.js';
+import { NodeSet } from '../../src/core/nodeSet.js';
 import { retryBudget } from '../../src/core/retryBudget.js';
 import { marble, type MarbleHelpers } from '../../src/testing/marble.js';
-import { drawnClient, failedAt } from './drawnClient.js';
+import { drawnClient, failedAt, node } from './drawnClient.js';
 import type { Answers, DrawnCallOptions, DrawnClientOptions } from './drawnClient.js';
 
 const down = new FleetError('UNAVAILABLE', 'down');
@@ -230,7 +231,36 @@ describe('a stall', () => {
   });
 
   marble('the time until another node goes on is no gap of it', (m) => {
-    const answers = { x: m.cold('-a-b-c-#', undefined, down), y: m.cold('----------d-e|') };
-    m.expectObservable(resumed(m, answers, { resume: { stall } }).call()).toBe('-a-b-c-----------d-e|');
+    const answers = { x: m.cold('-a-b-c-#', undefined, down), y: m.cold('------d-e'), z: m.cold('-f|') };
+    const run = resumed(m, answers, { resume: { stall } });
+    m.expectObservable(run.call()).toBe('-a-b-c-------d-e--------f|');
+    m.flush();
+    expect(run.events.filter(({ type }) => type === 'stalled')).toMatchObject([{ silentMs: 8, usualMs: 2 }]);
+  });
+
+  marble('a node that should go on and never speaks is found out as well', (m) => {
+    const mute = m.cold('-');
+    const run = resumed(
+      m,
+      { x: m.cold('-a-b-c-#', undefined, down), y: mute, z: m.cold('-d|') },
+      { resume: { stall } },
+    );
+    // It is at it from 7 on.
+    m.expectObservable(run.call()).toBe('-a-b-c----------d|');
+    m.expectSubscriptions(mute.subscriptions).toBe('-------^-------!');
+  });
+
+  marble('a node that goes on may take as long for its first answer as the first one did, by the same measure', (m) => {
+    const answers = { x: m.cold('---a-b-c-#', undefined, down), y: m.cold('-----------d|') };
+    const run = resumed(m, answers, { resume: { stall } });
+    m.expectObservable(run.call()).toBe('---a-b-c------------d|');
+  });
+
+  marble('a call that waits until a node can go on is not stalled meanwhile', (m) => {
+    const later = m.cold('------a 33ms b', { a: NodeSet.of([]), b: NodeSet.of([node('y')]) });
+    const sets = later.pipe(startWith(NodeSet.of([node('x')])));
+    const answers = { x: m.cold('-a-b-c-#', undefined, down), y: m.cold('-d|') };
+    const run = resumed(m, answers, { resume: { stall }, sets, waitForReady: true });
+    m.expectObservable(run.call()).toBe('-a-b-c 35ms d|');
   });
 });

@@ -181,7 +181,7 @@ export class CallRun<C, R> implements AttemptOwner<C, R>, GateUser, HedgedRun, U
   private resume(error: FleetError, placed: boolean): void {
     const { call, ports } = this;
     const { continuation } = call;
-    this.stall?.pause();
+    this.stall?.broke();
     // Another node takes over from where the last one stopped; while there is none, those that were tried may come back.
     if (continuation?.resumed && !placed) return this.retry(error, placed);
     if (continuation === undefined || !continuation.resume(error)) return this.giveUp(error, 'committed', error);
@@ -233,14 +233,15 @@ export class CallRun<C, R> implements AttemptOwner<C, R>, GateUser, HedgedRun, U
 
   private stallDetector(options: Exclude<NonNullable<Call<C, R>['continuation']>['stall'], false>): StallDetector {
     const { wheel, now } = this.ports;
-    const { demand } = this.call;
+    const { demand, firstAnswerAt } = this.call;
     const stalled = (silentMs: number, usualMs: number) => this.stalled(silentMs, usualMs);
-    return (this.stall ??= new StallDetector(options, { wheel, now, demand, stalled }));
+    return (this.stall ??= new StallDetector(options, firstAnswerAt - this.begunAt, { wheel, now, demand, stalled }));
   }
 
-  private stalled(silentMs: number, usualMs: number): void {
+  private stalled(silentMs: number, usualMs: number): boolean {
     const { ports, call, current: attempt } = this;
-    if (!attempt) return;
+    // It may wait for a node, or for its turn.
+    if (attempt?.node === undefined) return false;
     const { node, number } = attempt;
     if (ports.events.observed) {
       ports.events.next({ type: 'stalled', at: ports.now(), call, attempt: number, node, silentMs, usualMs });
@@ -248,6 +249,7 @@ export class CallRun<C, R> implements AttemptOwner<C, R>, GateUser, HedgedRun, U
     const gap = Math.round(usualMs);
     const text = `node ${node.id} fell silent for ${Math.round(silentMs)} ms amid its answer, where ${gap} ms are usual`;
     attempt.abort(new FleetError('UNAVAILABLE', text, { node: node.id }));
+    return true;
   }
 
   private giveUp(standing: FleetError, reason: RetryRefusal, error: FleetError): void {

@@ -18,7 +18,10 @@ export type Continuity = 'exact' | 'text' | 'none';
 
 /** When silence counts as a break. */
 export interface StallOptions {
-  /** A stream that is silent for so many times its usual gap has stalled. Default 10. */
+  /**
+   * A stream that is silent for so many times its usual gap has stalled; after a break, for so many times what its first answer
+   * took where that is more. Default 10.
+   */
   readonly factor?: number;
   /** But never before so many milliseconds. Default 1,000. */
   readonly minMs?: number;
