@@ -1,4 +1,4 @@
-import { map, startWith, type Observable } from 'rxjs';
+import { map, startWith, Subject, takeUntil, type Observable } from 'rxjs';
 import { checkResume, continuationOf, type Resume } from '../../src/call/resume.js';
 import type { Demand } from '../../src/core/demand.js';
 import { FleetError } from '../../src/core/fleetError.js';
@@ -21,14 +21,15 @@ const alphabet: Resume<{ from: string }, string, string> = {
 
 interface Setting extends DrawnCallOptions, DrawnClientOptions {
   readonly resume?: Partial<Resume<{ from: string }, string, string>>;
+  readonly onResumed?: (error: FleetError) => void;
 }
 
 /** A call that is resumed, and what each of its attempts asked for. */
-function resumed(m: MarbleHelpers, answers: Record<string, Answers>, { resume, ...setting }: Setting = {}) {
+function resumed(m: MarbleHelpers, answers: Record<string, Answers>, { resume, onResumed, ...setting }: Setting = {}) {
   const asked: string[] = [];
   const client = drawnClient(m, answers, setting);
   const call = (options: DrawnCallOptions = {}): Observable<string> => {
-    const continuation = continuationOf({ ...alphabet, ...resume }, { from: 'a' });
+    const continuation = continuationOf({ ...alphabet, ...resume }, { from: 'a' }, onResumed);
     return client.call({ ...setting, ...options, continuation: () => continuation }).pipe(
       map((letter) => {
         asked.push(continuation.request.from);
@@ -99,6 +100,42 @@ describe('resume', () => {
     m.expectObservable(done.call()).toBe('-a#', undefined, failedAt(down, ['x', 2]));
   });
 
+  marble('a strategy that throws fails the call, and so does who is told of it: nothing hangs', (m) => {
+    const boom = new Error('boom');
+    const throwing = () => {
+      throw boom;
+    };
+    const { attempts } = failedAt(down, ['x', 2]);
+    const told = FleetError.from(boom).with({ attempts });
+    const answers = () => ({ x: m.cold('-a#', undefined, down), y: m.cold('b|') });
+    const next = resumed(m, answers(), { resume: { next: throwing } });
+    m.expectObservable(next.call()).toBe('-a#', undefined, told);
+    const listener = resumed(m, answers(), { onResumed: throwing });
+    m.expectObservable(listener.call()).toBe('-a#', undefined, told);
+    m.flush();
+    expect([next.asked, listener.asked]).toEqual([['a'], ['a']]);
+    expect([next.leases.open, listener.leases.open]).toEqual([0, 0]);
+  });
+
+  marble('nobody is told of a break that is not mended', (m) => {
+    const told: FleetError[] = [];
+    const onResumed = (error: FleetError) => void told.push(error);
+    const budget = retryBudget({ scheduler: m.scheduler, ratio: 0, minPerSecond: 0 });
+    const answers = () => ({ x: m.cold('-a#', undefined, down), y: m.cold('b|') });
+    const poor = resumed(m, answers(), { onResumed, budget });
+    m.expectObservable(poor.call()).toBe('-a#', undefined, failedAt(down, ['x', 2]));
+    m.flush();
+    expect(told).toEqual([]);
+  });
+
+  marble('who gives the call up when told of a break begins no further attempt', (m) => {
+    const given$ = new Subject<void>();
+    const second = m.cold('b|');
+    const run = resumed(m, { x: m.cold('-a#', undefined, down), y: second }, { onResumed: () => given$.next() });
+    m.expectObservable(run.call().pipe(takeUntil(given$))).toBe('-a|');
+    m.expectSubscriptions(second.subscriptions).toBe([]);
+  });
+
   marble('while nobody is there to go on, those that were tried may come back', (m) => {
     const run = resumed(m, { x: [m.cold('-a-#', undefined, down), m.cold('-b|')] });
     m.expectObservable(run.call()).toBe('-a--b|');
@@ -141,6 +178,15 @@ describe('resume', () => {
     const run = resumed(m, { x: m.cold('-a-#', undefined, down), y: second });
     m.expectObservable(run.call(), '^----!').toBe('-a--b');
     m.expectSubscriptions(second.subscriptions).toBe('---^-!');
+  });
+
+  it('fails with what begin throws as with any error', () => {
+    const begin = () => {
+      throw new TypeError('no beginning');
+    };
+    const begun = () => continuationOf({ ...alphabet, begin }, { from: 'a' });
+    expect(begun).toThrow(FleetError);
+    expect(begun).toThrow('no beginning');
   });
 
   it('refuses senseless options, by name', () => {

@@ -184,13 +184,23 @@ export class CallRun<C, R> implements AttemptOwner<C, R>, GateUser, HedgedRun, U
     this.stall?.broke();
     // Another node takes over from where the last one stopped; while there is none, those that were tried may come back.
     if (continuation?.resumed && !placed) return this.retry(error, placed);
-    if (continuation === undefined || !continuation.resume(error)) return this.giveUp(error, 'committed', error);
-    if (ports.now() >= call.deadline) return this.giveUp(error, 'deadline', error);
-    if (!ports.budget.withdraw()) return this.giveUp(error, 'budget', error);
+    let refusal: RetryRefusal | undefined;
+    try {
+      if (!continuation?.resume(error)) refusal = 'committed';
+      else if (ports.now() >= call.deadline) refusal = 'deadline';
+      else if (!ports.budget.withdraw()) refusal = 'budget';
+      else continuation.tell(error);
+    } catch (thrown) {
+      const { attempts, decisions } = call;
+      return this.fail(FleetError.from(thrown).with({ attempts: attempts.slice(), decisions: decisions.slice() }));
+    }
+    if (refusal !== undefined) return this.giveUp(error, refusal, error);
+    // Who was told of it may have given the call up.
+    if (this.over) return;
     this.standing = error;
     if (ports.events.observed) {
       const { code: after } = error;
-      const { continuity } = continuation;
+      const { continuity } = continuation!;
       ports.events.next({
         type: 'resumed',
         ...{ at: ports.now(), call, attempt: this.begun + 1, after, messages: this.messages, continuity },

@@ -67,14 +67,17 @@ export interface Continuation<R> {
    * @throws FleetError `BAD_RESPONSE` for a gap or a repeat.
    */
   take(answer: R): R | undefined;
-  /** Prepares the request for the rest; false when the error stands. */
+  /** Prepares the request for the rest; false when the error stands. Throws what the strategy throws. */
   resume(error: FleetError): boolean;
+  /** Tells its user that it goes on after this error. Throws what they throw. */
+  tell(error: FleetError): void;
 }
 
 /**
  * The continuation of one call, and the request that its attempts send: the first one until there was a break.
  *
  * @param resumed told of each break that is mended.
+ * @throws FleetError `INVALID_OPTION` for senseless options, and whatever `begin` throws.
  */
 export function continuationOf<I, R, S>(
   strategy: Resume<I, R, S>,
@@ -82,7 +85,11 @@ export function continuationOf<I, R, S>(
   resumed?: (error: FleetError, continuity: Continuity) => void,
 ): Continuation<R> & { readonly request: I } {
   checkResume(strategy);
-  return new Continued(strategy, request, resumed);
+  try {
+    return new Continued(strategy, request, resumed);
+  } catch (thrown) {
+    throw FleetError.from(thrown);
+  }
 }
 
 class Continued<I, R, S> implements Continuation<R> {
@@ -129,8 +136,11 @@ class Continued<I, R, S> implements Continuation<R> {
     this.resumes++;
     this.resumed = true;
     this.catchingUp = true;
-    this.told?.(error, this.continuity);
     return true;
+  }
+
+  tell(error: FleetError): void {
+    this.told?.(error, this.continuity);
   }
 
   /** Whether this is the place after the last one; false for one that was emitted before a break. */
