@@ -59,6 +59,16 @@ describe('hedging', () => {
     m.expectSubscriptions(first.subscriptions).toBe('^---!');
   });
 
+  marble('a copy that never left, or that is too late, leaves the other alone whatever the codes', (m) => {
+    const hedge = { delayMs: 2, nonFatalCodes: [] };
+    const refused = new FleetError('UNAVAILABLE', 'refused', { sent: false });
+    const unsent = { x: m.cold('----(a|)'), y: m.cold('#', {}, refused) };
+    m.expectObservable(drawnClient(m, unsent).call({ hedge })).toBe('----(a|)');
+    const late = { x: m.cold('-'), y: m.cold('---(b|)') };
+    const options = { hedge, firstResponseTimeoutMs: 4 };
+    m.expectObservable(drawnClient(m, late).call(options)).toBe('-----(b|)');
+  });
+
   marble('when all copies have failed the call is retried as any other', (m) => {
     const answers = { x: m.cold('----#', {}, down), y: m.cold('--#', {}, down), z: m.cold('a|') };
     m.expectObservable(drawnClient(m, answers).call(hedged)).toBe('---------a|');

@@ -141,6 +141,14 @@ describe('resume', () => {
     m.expectObservable(run.call()).toBe('-a--b|');
   });
 
+  marble('a node that could not be reached is passed over, whatever the codes that count as a break', (m) => {
+    const broken = new FleetError('INTERNAL', 'broken');
+    const unsent = new FleetError('UNAVAILABLE', 'refused', { sent: false });
+    const answers = { x: m.cold('-a-#', undefined, broken), y: m.cold('#', undefined, unsent), z: m.cold('-b|') };
+    const run = resumed(m, answers, { resume: { codes: ['INTERNAL'] } });
+    m.expectObservable(run.call()).toBe('-a--b|');
+  });
+
   marble('an answer after a break may be rewritten to fit what was said', (m) => {
     const shouted: Setting['resume'] = { rewrite: (letter) => (letter === 'c' ? undefined : letter.toLowerCase()) };
     const run = resumed(m, { x: m.cold('-a-#', undefined, down), y: m.cold('-c-B|') }, { resume: shouted });
@@ -224,6 +232,12 @@ describe('a stall', () => {
     expect(run.events.filter(({ type }) => type === 'stalled')).toMatchObject([
       { node: { id: 'x' }, silentMs: 8, usualMs: 2 },
     ]);
+  });
+
+  marble('whatever the codes of a node that count as a break, its silence is one', (m) => {
+    const answers = { x: m.cold('-a-b-c'), y: m.cold('-d|') };
+    const run = resumed(m, answers, { resume: { stall, codes: ['INTERNAL'] } });
+    m.expectObservable(run.call()).toBe('-a-b-c--------d|');
   });
 
   marble('a stream that slows down within reason is left alone', (m) => {

@@ -42,6 +42,37 @@ describe('retry', () => {
     m.expectObservable(attempts(m, [m.cold('#', undefined, refused), m.cold('a|')], { retry })).toBe('a|');
   });
 
+  marble('a request that never left is repeated whatever the codes, for any method, once', (m) => {
+    const options = { retry: { retryableCodes: ['RESOURCE_EXHAUSTED'] as const }, idempotent: false };
+    const unsent = () => m.cold('#', undefined, refused);
+    m.expectObservable(attempts(m, [unsent(), m.cold('a|')], options)).toBe('a|');
+    m.expectObservable(attempts(m, [unsent(), m.cold('#', undefined, broken), m.cold('x|')], options)).toBe(
+      '#',
+      undefined,
+      broken.with({ attempts: [...failedAt(refused, ['x', 0]).attempts, ...failedAt(broken, ['y', 0]).attempts] }),
+    );
+  });
+
+  marble('a request that its own client finds too long is not', (m) => {
+    const tooLong = new FleetError('RESOURCE_EXHAUSTED', 'too long', { sent: false });
+    m.expectObservable(attempts(m, [m.cold('#', undefined, tooLong), m.cold('x|')])).toBe(
+      '#',
+      undefined,
+      failedAt(tooLong, ['x', 0]),
+    );
+  });
+
+  marble('a node that is too late with its first answer is passed over whatever the codes, where that is safe', (m) => {
+    const options = { retry: { retryableCodes: ['ABORTED'] as const, initialBackoffMs: 2 }, firstResponseTimeoutMs: 3 };
+    m.expectObservable(attempts(m, [m.cold('-'), m.cold('a|')], options)).toBe('-----a|');
+    const late = new FleetError('UNAVAILABLE', 'no response within 3 ms (firstResponseTimeoutMs)');
+    m.expectObservable(attempts(m, [m.cold('-'), m.cold('x|')], { ...options, idempotent: false })).toBe(
+      '---#',
+      undefined,
+      failedAt(late, ['x', 3]),
+    );
+  });
+
   marble('a stream that has spoken is not repeated: no token comes twice', (m) => {
     const second = m.cold('x|');
     m.expectObservable(attempts(m, [m.cold('a-#', undefined, down), second])).toBe(

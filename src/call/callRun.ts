@@ -16,7 +16,7 @@ import { GatePass, type GateUser } from './gatePass.js';
 import { isNonFatal } from './hedgeDelay.js';
 import { Hedging, type HedgedRun } from './hedging.js';
 import type { PipelinePorts } from './pipelinePorts.js';
-import { costsTokens, retryVerdict, type RetryRefusal } from './retryVerdict.js';
+import { costsTokens, isUntold, retryVerdict, type RetryRefusal } from './retryVerdict.js';
 import { StallDetector } from './stallDetector.js';
 
 export class CallRun<C, R> implements AttemptOwner<C, R>, GateUser, HedgedRun, Unsubscribable {
@@ -113,15 +113,14 @@ export class CallRun<C, R> implements AttemptOwner<C, R>, GateUser, HedgedRun, U
     if (hedge && !this.spoken && this.current !== undefined) {
       // Of a copy that found no node, those that have one know nothing.
       if (attempt.node === undefined) return;
-      if (!isNonFatal(hedge, error.code)) return this.fail(error);
+      if (!isUntold(error, attempt) && !isNonFatal(hedge, error.code)) return this.fail(error);
       this.standing = error;
       this.hedging?.after(error);
       return;
     }
     this.hedging?.disarm();
-    const placed = attempt.node !== undefined;
-    if (this.spoken) this.resume(error, placed);
-    else this.retry(error, placed);
+    if (this.spoken) this.resume(error, attempt);
+    else this.retry(error, attempt);
   }
 
   running(): readonly AttemptRun<C, R>[] {
@@ -158,15 +157,16 @@ export class CallRun<C, R> implements AttemptOwner<C, R>, GateUser, HedgedRun, U
     attempt.pick();
   }
 
-  /** @param placed whether some node had it. */
-  private retry(error: FleetError, placed: boolean): void {
+  private retry(error: FleetError, attempt: AttemptRun<C, R>): void {
     const { call, ports, counted, transparentUsed } = this;
+    const placed = attempt.node !== undefined;
     const standing = placed ? error : (this.standing ?? error);
     // Who is shut by a breaker or a limiter will be for longer than any back-off.
     const nobodyLeft = !placed && error.code === 'NO_NODES' && call.attempts.length > 0;
     const { options, idempotent } = call;
     const { retry, failover } = options;
-    const situation = { retry, failover, idempotent, counted, transparentUsed, nobodyLeft };
+    const untold = isUntold(error, attempt);
+    const situation = { retry, failover, idempotent, counted, transparentUsed, untold, nobodyLeft };
     const verdict = retryVerdict(situation, error, ports.random);
     if (typeof verdict === 'string') return this.giveUp(standing, verdict, error);
     const { delayMs, transparent, pushback } = verdict;
@@ -178,15 +178,15 @@ export class CallRun<C, R> implements AttemptOwner<C, R>, GateUser, HedgedRun, U
   }
 
   /** After answers were given, another attempt may go on from there. */
-  private resume(error: FleetError, placed: boolean): void {
+  private resume(error: FleetError, attempt: AttemptRun<C, R>): void {
     const { call, ports } = this;
     const { continuation } = call;
     this.stall?.broke();
     // Another node takes over from where the last one stopped; while there is none, those that were tried may come back.
-    if (continuation?.resumed && !placed) return this.retry(error, placed);
+    if (continuation?.resumed && attempt.node === undefined) return this.retry(error, attempt);
     let refusal: RetryRefusal | undefined;
     try {
-      if (!continuation?.resume(error)) refusal = 'committed';
+      if (!continuation?.resume(error, isUntold(error, attempt))) refusal = 'committed';
       else if (ports.now() >= call.deadline) refusal = 'deadline';
       else if (!ports.budget.withdraw()) refusal = 'budget';
       else continuation.tell(error);
@@ -258,6 +258,7 @@ export class CallRun<C, R> implements AttemptOwner<C, R>, GateUser, HedgedRun, U
     }
     const gap = Math.round(usualMs);
     const text = `node ${node.id} fell silent for ${Math.round(silentMs)} ms amid its answer, where ${gap} ms are usual`;
+    attempt.silent = true;
     attempt.abort(new FleetError('UNAVAILABLE', text, { node: node.id }));
     return true;
   }

@@ -47,7 +47,9 @@ export interface Resume<I, R, S = any> {
   readonly rewrite?: (answer: R, seen: S) => R | undefined;
   /** Breaks that are mended in one call. Default 3. */
   readonly maxResumes?: number;
-  /** Codes that count as a break. Default `UNAVAILABLE`, `INTERNAL`, `UNKNOWN`, `CANCELLED` (by the node), `DATA_LOSS`. */
+  /**
+   * Codes of a node that count as a break; where it could not be reached, or was silent, it is one whatever they are. Default `UNAVAILABLE`, `INTERNAL`, `UNKNOWN`, `CANCELLED` (by the node), `DATA_LOSS`.
+   */
   readonly codes?: readonly FleetErrorCode[];
   /** When silence counts as a break, too. Default: never. */
   readonly stall?: StallOptions | false;
@@ -67,8 +69,12 @@ export interface Continuation<R> {
    * @throws FleetError `BAD_RESPONSE` for a gap or a repeat.
    */
   take(answer: R): R | undefined;
-  /** Prepares the request for the rest; false when the error stands. Throws what the strategy throws. */
-  resume(error: FleetError): boolean;
+  /**
+   * Prepares the request for the rest; false when the error stands. Throws what the strategy throws.
+   *
+   * @param untold no node has told it, so that its code does not matter.
+   */
+  resume(error: FleetError, untold: boolean): boolean;
   /** Tells its user that it goes on after this error. Throws what they throw. */
   tell(error: FleetError): void;
 }
@@ -127,9 +133,9 @@ class Continued<I, R, S> implements Continuation<R> {
     return answer;
   }
 
-  resume(error: FleetError): boolean {
+  resume({ code }: FleetError, untold: boolean): boolean {
     const { codes = defaultCodes, maxResumes = 3, next } = this.strategy;
-    if (this.resumes >= maxResumes || !codes.includes(error.code)) return false;
+    if (this.resumes >= maxResumes || (!untold && !codes.includes(code))) return false;
     const request = next(this.first, this.seen);
     if (request === undefined) return false;
     this.request = request;

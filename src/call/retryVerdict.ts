@@ -30,6 +30,8 @@ export interface RetrySituation {
   readonly counted: number;
   /** True when an attempt was repeated already because it never reached its node. */
   readonly transparentUsed: boolean;
+  /** True for a failure that no node has told, see `isUntold`. */
+  readonly untold: boolean;
   /** True when nobody was there for another try: those who were tried may come back in a moment. */
   readonly nobodyLeft: boolean;
 }
@@ -43,7 +45,7 @@ export function retryVerdict(situation: RetrySituation, error: FleetError, rando
   const { retry, failover, counted, nobodyLeft } = situation;
   if (retry === false || failover === false) return 'off';
   const { maxAttempts = 3, retryableCodes = defaultCodes } = retry ?? {};
-  if (!nobodyLeft && !retryableCodes.includes(error.code)) return 'code';
+  if (!nobodyLeft && !situation.untold && !retryableCodes.includes(error.code)) return 'code';
   if (!error.sent && !nobodyLeft && !situation.transparentUsed) {
     return { delayMs: 0, transparent: true, pushback: false };
   }
@@ -64,6 +66,14 @@ export function pushbackOf({ trailers }: FleetError): number | 'stop' | undefine
   const text = trailers && metadataText(trailers, 'grpc-retry-pushback-ms');
   if (text === undefined) return undefined;
   return /^\d{1,9}$/.test(text) ? Number(text) : 'stop';
+}
+
+/**
+ * True for a failure that no node has told: the request surely never left, or its node was silent for too long. Both are
+ * `UNAVAILABLE`, and another try may mend them whatever the codes that nodes may fail with.
+ */
+export function isUntold({ sent, code }: FleetError, { silent }: { readonly silent: boolean }): boolean {
+  return silent || (!sent && code === 'UNAVAILABLE');
 }
 
 /** True for a failure that counts against a throttle (gRFC A6): one that another try may mend, or a node that wants none. */
