@@ -256,6 +256,6 @@ describe('attemptRun', () => {
 
 /** Goes on at the next node, whatever was said. */
 function plainResume(): Continuation<string> {
-  const go = { resume: () => true, tell: () => undefined };
+  const go = { codes: [], resume: () => true, tell: () => undefined };
   return { continuity: 'none', stall: false, resumed: false, take: (answer) => answer, ...go };
 }

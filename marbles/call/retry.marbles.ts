@@ -1,4 +1,5 @@
 import type { Observable } from 'rxjs';
+import { continuationOf } from '../../src/call/resume.js';
 import { FleetError } from '../../src/core/fleetError.js';
 import { retryBudget } from '../../src/core/retryBudget.js';
 import { marble, type MarbleHelpers } from '../../src/testing/marble.js';
@@ -166,6 +167,38 @@ describe('retry', () => {
     const budget = retryBudget({ scheduler: m.scheduler, ratio: 0, minPerSecond: 0 });
     const { call } = drawnClient(m, { x: m.cold('#', undefined, down), y: m.cold('a|') }, { budget });
     m.expectObservable(call()).toBe('#', undefined, failedAt(down, ['x', 0]));
+  });
+
+  marble('a budget hears what came of each attempt, by the codes that its call goes by', (m) => {
+    const heard = (answers: Record<string, Observable<string>>, options: DrawnCallOptions = {}) => {
+      const all: (boolean | string | undefined)[] = [];
+      const budget = {
+        ...retryBudget({ scheduler: m.scheduler }),
+        ended: (ok: boolean | undefined) => void all.push(ok),
+        wasted: () => void all.push('in vain'),
+      };
+      drawnClient(m, answers, { budget })
+        .call(options)
+        .subscribe({ error: () => undefined });
+      return all;
+    };
+    const exhausted = new FleetError('RESOURCE_EXHAUSTED', 'too much');
+    const failing = (x: string, y: string, error: FleetError) => ({
+      x: m.cold(x, undefined, error),
+      y: m.cold(y, undefined, error),
+    });
+    const steady = { continuity: 'none', begin: () => 0, see: () => 0, next: () => 0, maxResumes: 1 } as const;
+    const retried = heard(failing('#', '#', down), { retry: { maxAttempts: 2 } });
+    const refusedForGood = heard(failing('#', '#', broken));
+    const hedged = heard(failing('---#', '-#', exhausted), {
+      hedge: { delayMs: 1, nonFatalCodes: ['RESOURCE_EXHAUSTED'] },
+    });
+    const resumed = heard(failing('-a#', '#', broken), { continuation: () => continuationOf(steady, 0) });
+    m.flush();
+    expect(retried).toEqual([false, false, 'in vain']);
+    expect(refusedForGood).toEqual([undefined]);
+    expect(hedged).toEqual([false, 'in vain', false]);
+    expect(resumed).toEqual([true, false, false, 'in vain']);
   });
 
   marble('a node that was tried is asked again when nobody else is left', (m) => {

@@ -109,7 +109,7 @@ export class CallRun<C, R> implements AttemptOwner<C, R>, GateUser, HedgedRun, U
     if (this.over) return;
     this.remove(attempt);
     const { hedge } = this.call.options;
-    if (attempt.node !== undefined) this.tellBudget(attempt, !costsTokens(error, this.call.options.retry));
+    if (attempt.node !== undefined) this.tellBudget(attempt, this.isMendable(error, attempt) ? false : undefined);
     if (hedge && !this.spoken && this.current !== undefined) {
       // Of a copy that found no node, those that have one know nothing.
       if (attempt.node === undefined) return;
@@ -268,10 +268,17 @@ export class CallRun<C, R> implements AttemptOwner<C, R>, GateUser, HedgedRun, U
     this.fail(standing);
   }
 
-  private tellBudget({ number }: AttemptRun<C, R>, ok: boolean): void {
+  private tellBudget({ number }: AttemptRun<C, R>, ok: false | undefined): void {
     const { budget } = this.ports;
     budget.ended?.(ok);
-    if (!ok && number > 1) budget.wasted?.();
+    if (ok === false && number > 1) budget.wasted?.();
+  }
+
+  /** Whether another attempt of this call may do better, by the codes that it goes by. */
+  private isMendable(error: FleetError, attempt: AttemptRun<C, R>): boolean {
+    const { options, continuation } = this.call;
+    if (isUntold(error, attempt) || costsTokens(error, options)) return true;
+    return this.spoken && continuation?.codes.includes(error.code) === true;
   }
 
   /** The time is over, and none of those that run has answered. */

@@ -61,6 +61,8 @@ const defaultCodes: readonly FleetErrorCode[] = ['UNAVAILABLE', 'INTERNAL', 'UNK
 export interface Continuation<R> {
   readonly continuity: Continuity;
   readonly stall: StallOptions | false;
+  /** Codes that count as a break. */
+  readonly codes: readonly FleetErrorCode[];
   /** True once it has gone on after a break. */
   readonly resumed: boolean;
   /**
@@ -124,6 +126,10 @@ class Continued<I, R, S> implements Continuation<R> {
     return this.strategy.stall ?? false;
   }
 
+  get codes(): readonly FleetErrorCode[] {
+    return this.strategy.codes ?? defaultCodes;
+  }
+
   take(given: R): R | undefined {
     const { strategy } = this;
     const answer = this.resumed && strategy.rewrite ? strategy.rewrite(given, this.seen) : given;
@@ -134,8 +140,8 @@ class Continued<I, R, S> implements Continuation<R> {
   }
 
   resume({ code }: FleetError, untold: boolean): boolean {
-    const { codes = defaultCodes, maxResumes = 3, next } = this.strategy;
-    if (this.resumes >= maxResumes || (!untold && !codes.includes(code))) return false;
+    const { maxResumes = 3, next } = this.strategy;
+    if (this.resumes >= maxResumes || (!untold && !this.codes.includes(code))) return false;
     const request = next(this.first, this.seen);
     if (request === undefined) return false;
     this.request = request;

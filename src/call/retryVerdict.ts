@@ -10,6 +10,8 @@ import { exponentialBackoff } from '../core/backoff.js';
 import type { FleetErrorCode } from '../core/errorCodes.js';
 import type { FleetError } from '../core/fleetError.js';
 import { metadataText } from '../core/metadata.js';
+import type { CallOptions } from './call.js';
+import { isNonFatal } from './hedgeDelay.js';
 import type { RetryOptions } from './retryOptions.js';
 
 const defaultCodes: readonly FleetErrorCode[] = ['UNAVAILABLE'];
@@ -76,8 +78,12 @@ export function isUntold({ sent, code }: FleetError, { silent }: { readonly sile
   return silent || (!sent && code === 'UNAVAILABLE');
 }
 
-/** True for a failure that counts against a throttle (gRFC A6): one that another try may mend, or a node that wants none. */
-export function costsTokens(error: FleetError, retry: RetryOptions | false | undefined): boolean {
+/**
+ * True for a failure that counts against a throttle (gRFC A6): one that another try or copy may mend, or a node that wants
+ * none.
+ */
+export function costsTokens(error: FleetError, { retry, hedge }: CallOptions): boolean {
   const codes = (retry || undefined)?.retryableCodes ?? defaultCodes;
-  return codes.includes(error.code) || pushbackOf(error) === 'stop';
+  if (codes.includes(error.code) || pushbackOf(error) === 'stop') return true;
+  return hedge ? isNonFatal(hedge, error.code) : false;
 }
