@@ -139,6 +139,14 @@ describe('retry', () => {
     m.expectObservable(attempts(m, [m.cold('#', undefined, pushedBack('5')), m.cold('a|')])).toBe('-----a|');
   });
 
+  marble('after a wait that a node asked for, the backoff begins anew', (m) => {
+    const fails = (error: FleetError) => m.cold('#', undefined, error);
+    const answers = [fails(down), fails(down), fails(pushedBack('1')), fails(down), m.cold('a|')];
+    const { call } = drawnClient(m, { x: answers });
+    // 2, 4, 1, and 2 again, where it would be 16.
+    m.expectObservable(call({ retry: { initialBackoffMs: 2, maxAttempts: 5 } })).toBe('---------a|');
+  });
+
   marble('a node that asks for no more is left alone', (m) => {
     for (const ms of ['-1', 'soon', '']) {
       const error = pushedBack(ms);

@@ -34,6 +34,8 @@ export class CallRun<C, R> implements AttemptOwner<C, R>, GateUser, HedgedRun, U
   /** Attempts begun. */
   private begun = 0;
   private transparentUsed = false;
+  /** Attempts up to the last after which a node said how long to wait. */
+  private askedFor = 0;
   private spoken = false;
   private messages = 0;
   /** Where nobody is left to try, what the last node said tells more. */
@@ -158,7 +160,7 @@ export class CallRun<C, R> implements AttemptOwner<C, R>, GateUser, HedgedRun, U
   }
 
   private retry(error: FleetError, attempt: AttemptRun<C, R>): void {
-    const { call, ports, counted, transparentUsed } = this;
+    const { call, ports, counted, askedFor, transparentUsed } = this;
     const placed = attempt.node !== undefined;
     const standing = placed ? error : (this.standing ?? error);
     // Who is shut by a breaker or a limiter will be for longer than any back-off.
@@ -166,7 +168,7 @@ export class CallRun<C, R> implements AttemptOwner<C, R>, GateUser, HedgedRun, U
     const { options, idempotent } = call;
     const { retry, failover } = options;
     const untold = isUntold(error, attempt);
-    const situation = { retry, failover, idempotent, counted, transparentUsed, untold, nobodyLeft };
+    const situation = { retry, failover, idempotent, counted, askedFor, transparentUsed, untold, nobodyLeft };
     const verdict = retryVerdict(situation, error, ports.random);
     if (typeof verdict === 'string') return this.giveUp(standing, verdict, error);
     const { delayMs, transparent, pushback } = verdict;
@@ -174,6 +176,7 @@ export class CallRun<C, R> implements AttemptOwner<C, R>, GateUser, HedgedRun, U
     if (!ports.budget.withdraw()) return this.giveUp(standing, 'budget', error);
     this.standing = standing;
     if (transparent) this.transparentUsed = true;
+    if (pushback) this.askedFor = counted;
     this.follow(transparent ? 'transparent' : 'retry', delayMs, error, pushback);
   }
 

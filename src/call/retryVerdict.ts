@@ -30,6 +30,8 @@ export interface RetrySituation {
   readonly idempotent: boolean;
   /** Attempts that count, the failed one included. */
   readonly counted: number;
+  /** Of those, the ones up to the last after which a node said how long to wait: the back-off begins anew then (gRFC A6). */
+  readonly askedFor: number;
   /** True when an attempt was repeated already because it never reached its node. */
   readonly transparentUsed: boolean;
   /** True for a failure that no node has told, see `isUntold`. */
@@ -44,7 +46,7 @@ export type RetryVerdict =
 
 /** Whether a call that failed before its first answer is tried again. */
 export function retryVerdict(situation: RetrySituation, error: FleetError, random: () => number): RetryVerdict {
-  const { retry, failover, counted, nobodyLeft } = situation;
+  const { retry, failover, counted, askedFor, nobodyLeft } = situation;
   if (retry === false || failover === false) return 'off';
   const { maxAttempts = 3, retryableCodes = defaultCodes } = retry ?? {};
   if (!nobodyLeft && !situation.untold && !retryableCodes.includes(error.code)) return 'code';
@@ -57,7 +59,7 @@ export function retryVerdict(situation: RetrySituation, error: FleetError, rando
   const pushback = pushbackOf(error);
   if (pushback === 'stop') return 'pushback';
   if (pushback !== undefined) return { delayMs: pushback, transparent: false, pushback: true };
-  return { delayMs: exponentialBackoff(retry)(counted, random), transparent: false, pushback: false };
+  return { delayMs: exponentialBackoff(retry)(counted - askedFor, random), transparent: false, pushback: false };
 }
 
 /**
