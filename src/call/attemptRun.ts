@@ -204,7 +204,7 @@ export class AttemptRun<C, R> implements AnswerSink<R>, AttemptContext, NodeSeek
       return;
     }
     this.wait?.leave();
-    if (isBarred(picked) && this.waits().at(picked.gate)) return;
+    if (isBarred(picked) && picked.gates.some((gate) => this.waits().at(gate))) return;
     this.over = true;
     if (ports.events.observed) attemptEvents.decisionMade(ports, this, undefined, picked);
     this.owner.failed(this, this.withAccount(nobody(call.name, call.options.requires, picked), picked));
