@@ -305,5 +305,6 @@ describe('attemptRun', () => {
 
 /** Goes on at the next node, whatever was said. */
 function plainResume(): Continuation<string> {
-  return { continuity: 'none', stall: false, resumed: false, take: (answer) => answer, resume: () => true };
+  const go = { codes: [], resume: () => true, tell: () => undefined };
+  return { continuity: 'none', stall: false, resumed: false, take: (answer) => answer, ...go };
 }

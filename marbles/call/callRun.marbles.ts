@@ -1,3 +1,4 @@
+import { catchError, defer, EMPTY, ignoreElements, interval, mergeMap, take } from 'rxjs';
 import { checkHedgeOptions } from '../../src/call/hedgeOptions.js';
 import type { Entrant, Gate, NodeGate, Policy, RunningPolicy } from '../../src/call/policy.js';
 import { FleetError } from '../../src/core/fleetError.js';
@@ -57,6 +58,16 @@ describe('hedging', () => {
     const { call } = drawnClient(m, { x: first, y: m.cold('-#', {}, broken) });
     m.expectObservable(call(hedged)).toBe('----#', {}, failedAt(broken, ['y', 1]));
     m.expectSubscriptions(first.subscriptions).toBe('^---!');
+  });
+
+  marble('a copy that never left, or that is too late, leaves the other alone whatever the codes', (m) => {
+    const hedge = { delayMs: 2, nonFatalCodes: [] };
+    const refused = new FleetError('UNAVAILABLE', 'refused', { sent: false });
+    const unsent = { x: m.cold('----(a|)'), y: m.cold('#', {}, refused) };
+    m.expectObservable(drawnClient(m, unsent).call({ hedge })).toBe('----(a|)');
+    const late = { x: m.cold('-'), y: m.cold('---(b|)') };
+    const options = { hedge, firstResponseTimeoutMs: 4 };
+    m.expectObservable(drawnClient(m, late).call(options)).toBe('-----(b|)');
   });
 
   marble('when all copies have failed the call is retried as any other', (m) => {
@@ -128,6 +139,29 @@ describe('hedging', () => {
     const budget = retryBudget({ scheduler: m.scheduler, ratio: 0, minPerSecond: 0 });
     const { call } = drawnClient(m, { x: m.cold('------a|'), y: m.cold('b|') }, { budget });
     m.expectObservable(call(hedged)).toBe('------a|');
+  });
+
+  marble('an outage is amplified by a fifth whatever the code that copies fail with', (m) => {
+    const exhausted = new FleetError('RESOURCE_EXHAUSTED', 'too much');
+    const budget = retryBudget({ scheduler: m.scheduler, minPerSecond: 0 });
+    const well = m.cold('-(a|)');
+    const ill = m.cold('30ms #', {}, exhausted);
+    const answer = defer(() => (m.scheduler.now() < 5_000 ? well : ill));
+    const client = drawnClient(m, { x: answer, y: answer, z: answer }, { budget });
+    const options: DrawnCallOptions = {
+      hedge: { delayMs: 5, maxAttempts: 3, nonFatalCodes: ['RESOURCE_EXHAUSTED'] },
+      retry: { maxAttempts: 1 },
+    };
+    const calls$ = interval(10, m.scheduler).pipe(
+      take(900),
+      mergeMap(() => client.call(options).pipe(catchError(() => EMPTY))),
+      ignoreElements(),
+    );
+    m.expectObservable(calls$, '9s !').toBe('-');
+    m.flush();
+    const inOutage = client.events.filter(({ type, at }) => type === 'attemptStarted' && at >= 6_000 && at < 9_000);
+    expect(inOutage.length).toBeGreaterThan(300 * 1.15);
+    expect(inOutage.length).toBeLessThanOrEqual(300 * 1.2 + 1);
   });
 
   marble('the delay is what the given share of the calls took lately, once there are enough of them', (m) => {

@@ -3,6 +3,7 @@ import type { Balancer } from '../../src/balancer/picker.js';
 import { roundRobin } from '../../src/balancer/roundRobin.js';
 import { aimdLimit } from '../../src/call/aimdLimit.js';
 import type { Limited } from '../../src/call/callEvent.js';
+import { circuitBreaker } from '../../src/call/circuitBreaker.js';
 import { concurrencyLimit, type ConcurrencyLimitOptions } from '../../src/call/concurrencyLimit.js';
 import { fixedLimit } from '../../src/call/fixedLimit.js';
 import type { Limit, LimitSample } from '../../src/call/limit.js';
@@ -511,6 +512,24 @@ describe('concurrencyLimit of nodes', () => {
       { inFlight: 0, waiting: 0 },
       { waiting: 0 },
     ]);
+  });
+
+  marble('a call waits for a node that is full though another is half-open, in whichever order they stand', (m) => {
+    const down = new FleetError('UNAVAILABLE', 'down');
+    for (const breakerFirst of [true, false]) {
+      const breaker = circuitBreaker({ consecutiveFailures: 1, cooldownMs: 4, jitter: 0 });
+      const limit = concurrencyLimit({ per: 'node', max: 2 });
+      const policies = breakerFirst ? [breaker, limit] : [limit, breaker];
+      const answers = { x: m.cold('20ms (x|)'), y: [m.cold('#', {}, down), m.cold('-')] };
+      const client = drawnClient(m, answers, { policies });
+      // Two run on x until 20 and 21, and d is the probe of y.
+      const { a, b, c, d, e } = callsAt(m, client, { a: [0], b: [0, { retry: false }], c: [1], d: [6], e: [7] });
+      m.expectObservable(a).toBe('20ms (a|)');
+      m.expectObservable(b).toBe('#', {}, failedAt(down, ['y', 0]));
+      m.expectObservable(c).toBe('21ms (c|)');
+      m.expectObservable(d, '^ 50ms !').toBe('-');
+      m.expectObservable(e).toBe('40ms (e|)');
+    }
   });
 
   marble('a place that was held in vain is free again', (m) => {

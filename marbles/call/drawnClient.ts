@@ -13,6 +13,7 @@ import type { Policy, RunningPolicy } from '../../src/call/policy.js';
 import { RunningCalls } from '../../src/call/runningCalls.js';
 import type { Continuation } from '../../src/call/resume.js';
 import { deadlineWheel } from '../../src/core/deadlineWheel.js';
+import type { Demand } from '../../src/core/demand.js';
 import type { FleetError } from '../../src/core/fleetError.js';
 import { createNode, updateNode, type Node, type NodeInit } from '../../src/core/node.js';
 import { NodeSet } from '../../src/core/nodeSet.js';
@@ -48,6 +49,8 @@ export interface DrawnCallOptions extends CallOptions {
   readonly single?: boolean;
   readonly idempotent?: boolean;
   readonly continuation?: () => Continuation<string> & { readonly request?: unknown };
+  /** Of a consumer that pulls. */
+  readonly demand?: Demand;
 }
 
 /** The whole pipeline of a client over nodes that answer as they are drawn, by their ids. */
@@ -147,6 +150,7 @@ export function drawnClient(
     single = false,
     idempotent = true,
     continuation,
+    demand,
     ...options
   }: DrawnCallOptions = {}) =>
     new Observable<string>((subscriber) => {
@@ -161,7 +165,7 @@ export function drawnClient(
           return next(id).pipe(tap({ subscribe: () => watcher.sent(1), next: () => watcher.received(2) }));
         }),
         options: { ...options, retry: options.retry ?? { initialBackoffMs: 2, maxAttempts: 3 } },
-        ...{ single, idempotent, startedAt: now(), begunAt: now(), demand: undefined },
+        ...{ single, idempotent, startedAt: now(), begunAt: now(), demand },
         continuation: continuation?.(),
       });
       const call = new CallSurface(begun, surface, subscriber);

@@ -61,6 +61,52 @@ describe('guardedPick', () => {
     m.expectObservable(client.call()).toBe('----(x|)');
   });
 
+  marble('waits at the gate that has a place for who waits, though another refuses, whichever was shut last', (m) => {
+    const waiting = (limited: string) => {
+      let open = false;
+      const limit = guard(
+        (id) => (id === limited && !open ? { ...barred, obstacle: 'limited' } : undefined),
+        (entrant) => {
+          m.scheduler.schedule(() => {
+            open = true;
+            entrant.admit();
+          }, 3);
+          return true;
+        },
+      );
+      const breaker = guard(
+        (id) => (id === limited ? undefined : barred),
+        () => false,
+      );
+      const policies = [limit.policy, breaker.policy];
+      const client = drawnClient(m, { x: m.cold('-(a|)'), y: m.cold('-(a|)') }, { policies });
+      m.expectObservable(client.call()).toBe('----(a|)');
+      return [limit.count, breaker.count];
+    };
+    const counts = [...waiting('x'), ...waiting('y')];
+    m.flush();
+    expect(counts.map(({ inside }) => inside)).toEqual([0, 0, 0, 0]);
+  });
+
+  marble('fails where every gate refuses who would wait, each asked once', (m) => {
+    const asked: string[] = [];
+    const refusing = (name: string, shut: string) =>
+      guard(
+        (id) => (id.startsWith(shut) ? barred : undefined),
+        () => asked.push(name) === 0,
+      ).policy;
+    const policies = [refusing('first', 'x'), refusing('second', 'y')];
+    const answers = { x1: m.cold('a'), x2: m.cold('a'), y: m.cold('a') };
+    const text = 'call: no node can take the call. Known are x1: shut; x2: shut; y: shut';
+    m.expectObservable(drawnClient(m, answers, { policies }).call()).toBe(
+      '#',
+      {},
+      new FleetError('CIRCUIT_OPEN', text, { sent: false }),
+    );
+    m.flush();
+    expect(asked).toEqual(['first', 'second']);
+  });
+
   marble('goes through a fleet that is full in two picks, where its gates can be peeked at', (m) => {
     let picks = 0;
     const counting: Balancer = (set$) =>

@@ -1,5 +1,7 @@
 import { map } from 'rxjs';
 import type { Limited } from '../../src/call/callEvent.js';
+import { circuitBreaker } from '../../src/call/circuitBreaker.js';
+import { pickFirst } from '../../src/balancer/pickFirst.js';
 import { pickerOf } from '../../src/balancer/pickerOf.js';
 import { rateLimit, type RateLimitOptions } from '../../src/call/rateLimit.js';
 import { FleetError } from '../../src/core/fleetError.js';
@@ -260,6 +262,24 @@ describe('rateLimit of nodes', () => {
     m.expectObservable(calls.b).toBe('(b|)');
     m.flush();
     expect(client.asked).toEqual(['x', 'y', 'y', 'x']);
+  });
+
+  marble('a call waits for tokens of a node though another, which has some, is half-open', (m) => {
+    const down = new FleetError('UNAVAILABLE', 'down');
+    const policies = [
+      rateLimit({ ...patient, per: 'node' }),
+      circuitBreaker({ consecutiveFailures: 1, cooldownMs: 4, jitter: 0 }),
+    ];
+    const answers = { x: m.cold('(x|)'), y: [m.cold('#', {}, down), m.cold('-')] };
+    const client = drawnClient(m, answers, { policies, balancer: pickFirst() });
+    // At 5 c goes to x, and d is the probe of y; at 9 both have tokens again.
+    const calls = callsAt(m, client, { a: [0], b: [0, { retry: false }], c: [5], d: [5], e: [9], f: [10] });
+    m.expectObservable(calls.a).toBe('(a|)');
+    m.expectObservable(calls.b).toBe('#', {}, failedAt(down, ['y', 0]));
+    m.expectObservable(calls.c).toBe('-----(c|)');
+    m.expectObservable(calls.d, '^ 20ms !').toBe('-');
+    m.expectObservable(calls.e).toBe('---------(e|)');
+    m.expectObservable(calls.f).toBe('-------------(f|)');
   });
 
   marble('each attempt counts', (m) => {

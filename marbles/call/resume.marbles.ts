@@ -1,9 +1,11 @@
-import { map, type Observable } from 'rxjs';
+import { map, startWith, Subject, takeUntil, type Observable } from 'rxjs';
 import { checkResume, continuationOf, type Resume } from '../../src/call/resume.js';
+import type { Demand } from '../../src/core/demand.js';
 import { FleetError } from '../../src/core/fleetError.js';
+import { NodeSet } from '../../src/core/nodeSet.js';
 import { retryBudget } from '../../src/core/retryBudget.js';
 import { marble, type MarbleHelpers } from '../../src/testing/marble.js';
-import { drawnClient, failedAt } from './drawnClient.js';
+import { drawnClient, failedAt, node } from './drawnClient.js';
 import type { Answers, DrawnCallOptions, DrawnClientOptions } from './drawnClient.js';
 
 const down = new FleetError('UNAVAILABLE', 'down');
@@ -19,14 +21,15 @@ const alphabet: Resume<{ from: string }, string, string> = {
 
 interface Setting extends DrawnCallOptions, DrawnClientOptions {
   readonly resume?: Partial<Resume<{ from: string }, string, string>>;
+  readonly onResumed?: (error: FleetError) => void;
 }
 
 /** A call that is resumed, and what each of its attempts asked for. */
-function resumed(m: MarbleHelpers, answers: Record<string, Answers>, { resume, ...setting }: Setting = {}) {
+function resumed(m: MarbleHelpers, answers: Record<string, Answers>, { resume, onResumed, ...setting }: Setting = {}) {
   const asked: string[] = [];
   const client = drawnClient(m, answers, setting);
   const call = (options: DrawnCallOptions = {}): Observable<string> => {
-    const continuation = continuationOf({ ...alphabet, ...resume }, { from: 'a' });
+    const continuation = continuationOf({ ...alphabet, ...resume }, { from: 'a' }, onResumed);
     return client.call({ ...setting, ...options, continuation: () => continuation }).pipe(
       map((letter) => {
         asked.push(continuation.request.from);
@@ -97,8 +100,52 @@ describe('resume', () => {
     m.expectObservable(done.call()).toBe('-a#', undefined, failedAt(down, ['x', 2]));
   });
 
+  marble('a strategy that throws fails the call, and so does who is told of it: nothing hangs', (m) => {
+    const boom = new Error('boom');
+    const throwing = () => {
+      throw boom;
+    };
+    const { attempts } = failedAt(down, ['x', 2]);
+    const told = FleetError.from(boom).with({ attempts });
+    const answers = () => ({ x: m.cold('-a#', undefined, down), y: m.cold('b|') });
+    const next = resumed(m, answers(), { resume: { next: throwing } });
+    m.expectObservable(next.call()).toBe('-a#', undefined, told);
+    const listener = resumed(m, answers(), { onResumed: throwing });
+    m.expectObservable(listener.call()).toBe('-a#', undefined, told);
+    m.flush();
+    expect([next.asked, listener.asked]).toEqual([['a'], ['a']]);
+    expect([next.leases.open, listener.leases.open]).toEqual([0, 0]);
+  });
+
+  marble('nobody is told of a break that is not mended', (m) => {
+    const told: FleetError[] = [];
+    const onResumed = (error: FleetError) => void told.push(error);
+    const budget = retryBudget({ scheduler: m.scheduler, ratio: 0, minPerSecond: 0 });
+    const answers = () => ({ x: m.cold('-a#', undefined, down), y: m.cold('b|') });
+    const poor = resumed(m, answers(), { onResumed, budget });
+    m.expectObservable(poor.call()).toBe('-a#', undefined, failedAt(down, ['x', 2]));
+    m.flush();
+    expect(told).toEqual([]);
+  });
+
+  marble('who gives the call up when told of a break begins no further attempt', (m) => {
+    const given$ = new Subject<void>();
+    const second = m.cold('b|');
+    const run = resumed(m, { x: m.cold('-a#', undefined, down), y: second }, { onResumed: () => given$.next() });
+    m.expectObservable(run.call().pipe(takeUntil(given$))).toBe('-a|');
+    m.expectSubscriptions(second.subscriptions).toBe([]);
+  });
+
   marble('while nobody is there to go on, those that were tried may come back', (m) => {
     const run = resumed(m, { x: [m.cold('-a-#', undefined, down), m.cold('-b|')] });
+    m.expectObservable(run.call()).toBe('-a--b|');
+  });
+
+  marble('a node that could not be reached is passed over, whatever the codes that count as a break', (m) => {
+    const broken = new FleetError('INTERNAL', 'broken');
+    const unsent = new FleetError('UNAVAILABLE', 'refused', { sent: false });
+    const answers = { x: m.cold('-a-#', undefined, broken), y: m.cold('#', undefined, unsent), z: m.cold('-b|') };
+    const run = resumed(m, answers, { resume: { codes: ['INTERNAL'] } });
     m.expectObservable(run.call()).toBe('-a--b|');
   });
 
@@ -141,6 +188,15 @@ describe('resume', () => {
     m.expectSubscriptions(second.subscriptions).toBe('---^-!');
   });
 
+  it('fails with what begin throws as with any error', () => {
+    const begin = () => {
+      throw new TypeError('no beginning');
+    };
+    const begun = () => continuationOf({ ...alphabet, begin }, { from: 'a' });
+    expect(begun).toThrow(FleetError);
+    expect(begun).toThrow('no beginning');
+  });
+
   it('refuses senseless options, by name', () => {
     expect(() => checkResume({ maxResumes: -1 })).toThrow('resume.maxResumes');
     expect(() => checkResume({ stall: { factor: 0 } })).toThrow('resume.stall.factor');
@@ -149,6 +205,18 @@ describe('resume', () => {
     expect(() => checkResume({ stall: { factor: NaN } })).toThrow('resume.stall.factor');
   });
 });
+
+/** A consumer that takes nothing for a while. */
+function pausing({ scheduler }: MarbleHelpers, fromMs: number, toMs: number): Demand {
+  const waiting: (() => void)[] = [];
+  scheduler.schedule(() => waiting.splice(0).forEach((callback) => callback()), toMs);
+  return {
+    get ready() {
+      return scheduler.now() < fromMs || scheduler.now() >= toMs;
+    },
+    whenReady: (callback) => void waiting.push(callback),
+  };
+}
 
 describe('a stall', () => {
   const stall = { factor: 4, minMs: 1, after: 2 };
@@ -166,6 +234,12 @@ describe('a stall', () => {
     ]);
   });
 
+  marble('whatever the codes of a node that count as a break, its silence is one', (m) => {
+    const answers = { x: m.cold('-a-b-c'), y: m.cold('-d|') };
+    const run = resumed(m, answers, { resume: { stall, codes: ['INTERNAL'] } });
+    m.expectObservable(run.call()).toBe('-a-b-c--------d|');
+  });
+
   marble('a stream that slows down within reason is left alone', (m) => {
     const run = resumed(m, { x: m.cold('-a-b-c-----d-----e|') }, { resume: { stall } });
     m.expectObservable(run.call()).toBe('-a-b-c-----d-----e|');
@@ -176,6 +250,34 @@ describe('a stall', () => {
     m.expectObservable(first.call()).toBe('a-------------b|');
     const patient = resumed(m, { x: m.cold('abc---------d|') }, { resume: { stall: { ...stall, minMs: 10 } } });
     m.expectObservable(patient.call()).toBe('abc---------d|');
+  });
+
+  marble('a stream whose reader pauses is left alone: the silence is the reader’s', (m) => {
+    const run = resumed(m, { x: m.cold('-a-b-c 29ms d-e|') }, { resume: { stall }, demand: pausing(m, 5, 30) });
+    m.expectObservable(run.call()).toBe('-a-b-c 29ms d-e|');
+  });
+
+  marble('a node that is silent once its reader is back has stalled, however long the reader was away', (m) => {
+    const answers = { x: m.cold('-a-b-c 24ms d'), y: m.cold('-e|') };
+    const run = resumed(m, answers, { resume: { stall }, demand: pausing(m, 5, 29) });
+    // The reader is back at 29, d comes at 30, and its gap of 25 is not that of the node: at 30 + 8 it has stalled.
+    m.expectObservable(run.call()).toBe('-a-b-c 24ms d 8ms e|');
+    const mute = resumed(
+      m,
+      { x: m.cold('-a-b-c'), y: m.cold('-d|') },
+      { resume: { stall }, demand: pausing(m, 5, 30) },
+    );
+    m.expectObservable(mute.call()).toBe('-a-b-c 33ms d|');
+    m.flush();
+    expect(run.events.filter(({ type }) => type === 'stalled')).toMatchObject([{ silentMs: 8, usualMs: 2 }]);
+    expect(mute.events.filter(({ type }) => type === 'stalled')).toMatchObject([{ silentMs: 8, usualMs: 2 }]);
+  });
+
+  marble('a reader who pauses amid a gap, and then leaves, is no stall', (m) => {
+    const run = resumed(m, { x: m.cold('-a-b-c') }, { resume: { stall }, demand: pausing(m, 9, 30) });
+    m.expectObservable(run.call(), '20ms !').toBe('-a-b-c');
+    m.flush();
+    expect(run.events.filter(({ type }) => type === 'stalled')).toEqual([]);
   });
 
   marble('where it cannot go on the error says how long it was silent', (m) => {
@@ -189,7 +291,36 @@ describe('a stall', () => {
   });
 
   marble('the time until another node goes on is no gap of it', (m) => {
-    const answers = { x: m.cold('-a-b-c-#', undefined, down), y: m.cold('----------d-e|') };
-    m.expectObservable(resumed(m, answers, { resume: { stall } }).call()).toBe('-a-b-c-----------d-e|');
+    const answers = { x: m.cold('-a-b-c-#', undefined, down), y: m.cold('------d-e'), z: m.cold('-f|') };
+    const run = resumed(m, answers, { resume: { stall } });
+    m.expectObservable(run.call()).toBe('-a-b-c-------d-e--------f|');
+    m.flush();
+    expect(run.events.filter(({ type }) => type === 'stalled')).toMatchObject([{ silentMs: 8, usualMs: 2 }]);
+  });
+
+  marble('a node that should go on and never speaks is found out as well', (m) => {
+    const mute = m.cold('-');
+    const run = resumed(
+      m,
+      { x: m.cold('-a-b-c-#', undefined, down), y: mute, z: m.cold('-d|') },
+      { resume: { stall } },
+    );
+    // It is at it from 7 on.
+    m.expectObservable(run.call()).toBe('-a-b-c----------d|');
+    m.expectSubscriptions(mute.subscriptions).toBe('-------^-------!');
+  });
+
+  marble('a node that goes on may take as long for its first answer as the first one did, by the same measure', (m) => {
+    const answers = { x: m.cold('---a-b-c-#', undefined, down), y: m.cold('-----------d|') };
+    const run = resumed(m, answers, { resume: { stall } });
+    m.expectObservable(run.call()).toBe('---a-b-c------------d|');
+  });
+
+  marble('a call that waits until a node can go on is not stalled meanwhile', (m) => {
+    const later = m.cold('------a 33ms b', { a: NodeSet.of([]), b: NodeSet.of([node('y')]) });
+    const sets = later.pipe(startWith(NodeSet.of([node('x')])));
+    const answers = { x: m.cold('-a-b-c-#', undefined, down), y: m.cold('-d|') };
+    const run = resumed(m, answers, { resume: { stall }, sets, waitForReady: true });
+    m.expectObservable(run.call()).toBe('-a-b-c 35ms d|');
   });
 });

@@ -1,4 +1,5 @@
 import type { Observable } from 'rxjs';
+import { continuationOf } from '../../src/call/resume.js';
 import { FleetError } from '../../src/core/fleetError.js';
 import { retryBudget } from '../../src/core/retryBudget.js';
 import { marble, type MarbleHelpers } from '../../src/testing/marble.js';
@@ -40,6 +41,37 @@ describe('retry', () => {
   marble('one that never left does not count for maxAttempts', (m) => {
     const retry = { maxAttempts: 1 };
     m.expectObservable(attempts(m, [m.cold('#', undefined, refused), m.cold('a|')], { retry })).toBe('a|');
+  });
+
+  marble('a request that never left is repeated whatever the codes, for any method, once', (m) => {
+    const options = { retry: { retryableCodes: ['RESOURCE_EXHAUSTED'] as const }, idempotent: false };
+    const unsent = () => m.cold('#', undefined, refused);
+    m.expectObservable(attempts(m, [unsent(), m.cold('a|')], options)).toBe('a|');
+    m.expectObservable(attempts(m, [unsent(), m.cold('#', undefined, broken), m.cold('x|')], options)).toBe(
+      '#',
+      undefined,
+      broken.with({ attempts: [...failedAt(refused, ['x', 0]).attempts, ...failedAt(broken, ['y', 0]).attempts] }),
+    );
+  });
+
+  marble('a request that its own client finds too long is not', (m) => {
+    const tooLong = new FleetError('RESOURCE_EXHAUSTED', 'too long', { sent: false });
+    m.expectObservable(attempts(m, [m.cold('#', undefined, tooLong), m.cold('x|')])).toBe(
+      '#',
+      undefined,
+      failedAt(tooLong, ['x', 0]),
+    );
+  });
+
+  marble('a node that is too late with its first answer is passed over whatever the codes, where that is safe', (m) => {
+    const options = { retry: { retryableCodes: ['ABORTED'] as const, initialBackoffMs: 2 }, firstResponseTimeoutMs: 3 };
+    m.expectObservable(attempts(m, [m.cold('-'), m.cold('a|')], options)).toBe('-----a|');
+    const late = new FleetError('UNAVAILABLE', 'no response within 3 ms (firstResponseTimeoutMs)');
+    m.expectObservable(attempts(m, [m.cold('-'), m.cold('x|')], { ...options, idempotent: false })).toBe(
+      '---#',
+      undefined,
+      failedAt(late, ['x', 3]),
+    );
   });
 
   marble('a stream that has spoken is not repeated: no token comes twice', (m) => {
@@ -107,6 +139,14 @@ describe('retry', () => {
     m.expectObservable(attempts(m, [m.cold('#', undefined, pushedBack('5')), m.cold('a|')])).toBe('-----a|');
   });
 
+  marble('after a wait that a node asked for, the backoff begins anew', (m) => {
+    const fails = (error: FleetError) => m.cold('#', undefined, error);
+    const answers = [fails(down), fails(down), fails(pushedBack('1')), fails(down), m.cold('a|')];
+    const { call } = drawnClient(m, { x: answers });
+    // 2, 4, 1, and 2 again, where it would be 16.
+    m.expectObservable(call({ retry: { initialBackoffMs: 2, maxAttempts: 5 } })).toBe('---------a|');
+  });
+
   marble('a node that asks for no more is left alone', (m) => {
     for (const ms of ['-1', 'soon', '']) {
       const error = pushedBack(ms);
@@ -135,6 +175,38 @@ describe('retry', () => {
     const budget = retryBudget({ scheduler: m.scheduler, ratio: 0, minPerSecond: 0 });
     const { call } = drawnClient(m, { x: m.cold('#', undefined, down), y: m.cold('a|') }, { budget });
     m.expectObservable(call()).toBe('#', undefined, failedAt(down, ['x', 0]));
+  });
+
+  marble('a budget hears what came of each attempt, by the codes that its call goes by', (m) => {
+    const heard = (answers: Record<string, Observable<string>>, options: DrawnCallOptions = {}) => {
+      const all: (boolean | string | undefined)[] = [];
+      const budget = {
+        ...retryBudget({ scheduler: m.scheduler }),
+        ended: (ok: boolean | undefined) => void all.push(ok),
+        wasted: () => void all.push('in vain'),
+      };
+      drawnClient(m, answers, { budget })
+        .call(options)
+        .subscribe({ error: () => undefined });
+      return all;
+    };
+    const exhausted = new FleetError('RESOURCE_EXHAUSTED', 'too much');
+    const failing = (x: string, y: string, error: FleetError) => ({
+      x: m.cold(x, undefined, error),
+      y: m.cold(y, undefined, error),
+    });
+    const steady = { continuity: 'none', begin: () => 0, see: () => 0, next: () => 0, maxResumes: 1 } as const;
+    const retried = heard(failing('#', '#', down), { retry: { maxAttempts: 2 } });
+    const refusedForGood = heard(failing('#', '#', broken));
+    const hedged = heard(failing('---#', '-#', exhausted), {
+      hedge: { delayMs: 1, nonFatalCodes: ['RESOURCE_EXHAUSTED'] },
+    });
+    const resumed = heard(failing('-a#', '#', broken), { continuation: () => continuationOf(steady, 0) });
+    m.flush();
+    expect(retried).toEqual([false, false, 'in vain']);
+    expect(refusedForGood).toEqual([undefined]);
+    expect(hedged).toEqual([false, 'in vain', false]);
+    expect(resumed).toEqual([true, false, false, 'in vain']);
   });
 
   marble('a node that was tried is asked again when nobody else is left', (m) => {

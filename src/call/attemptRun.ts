@@ -46,6 +46,8 @@ export class AttemptRun<C, R> implements AnswerSink<R>, AttemptContext, NodeSeek
   node: Node = undefined as never;
   metadata: Metadata | undefined;
   watcher: MessageCount | undefined = undefined;
+  /** It failed since its node was silent for too long. */
+  silent = false;
   private readonly ports: PipelinePorts<C>;
   private readonly owner: AttemptOwner<C, R>;
   private wait: NodeWait | undefined = undefined;
@@ -146,6 +148,7 @@ export class AttemptRun<C, R> implements AnswerSink<R>, AttemptContext, NodeSeek
   /** Called by the deadline wheel: no first response in time. */
   expire(): void {
     const ms = this.call.options.firstResponseTimeoutMs;
+    this.silent = true;
     this.running?.unsubscribe();
     this.error(new FleetError('UNAVAILABLE', `no response within ${ms} ms (firstResponseTimeoutMs)`));
   }
@@ -204,7 +207,7 @@ export class AttemptRun<C, R> implements AnswerSink<R>, AttemptContext, NodeSeek
         const mayWait = this.reason !== 'hedge';
         if (mayWait && waitingHelps(picked, picker, call.options.waitForReady)) return this.waits().forPickers();
         this.wait?.leave();
-        if (mayWait && isBarred(picked) && this.waits().at(picked.gate)) return;
+        if (mayWait && isBarred(picked) && picked.gates.some((gate) => this.waits().at(gate))) return;
         refused = this.withAccount(nobody(call.name, call.options.requires, picked), picked);
       }
     } catch (thrown) {

@@ -16,7 +16,7 @@ import { GatePass, type GateUser } from './gatePass.js';
 import { isNonFatal } from './hedgeDelay.js';
 import { Hedging, type HedgedRun } from './hedging.js';
 import type { PipelinePorts } from './pipelinePorts.js';
-import { costsTokens, retryVerdict, type RetryRefusal } from './retryVerdict.js';
+import { costsTokens, isUntold, retryVerdict, type RetryRefusal } from './retryVerdict.js';
 import { StallDetector } from './stallDetector.js';
 
 export class CallRun<C, R> implements AttemptOwner<C, R>, GateUser, HedgedRun, Unsubscribable {
@@ -34,6 +34,8 @@ export class CallRun<C, R> implements AttemptOwner<C, R>, GateUser, HedgedRun, U
   /** Attempts begun. */
   private begun = 0;
   private transparentUsed = false;
+  /** Attempts up to the last after which a node said how long to wait. */
+  private askedFor = 0;
   private spoken = false;
   private messages = 0;
   /** Where nobody is left to try, what the last node said tells more. */
@@ -110,19 +112,18 @@ export class CallRun<C, R> implements AttemptOwner<C, R>, GateUser, HedgedRun, U
     this.remove(attempt);
     const { hedge } = this.call.options;
     if (attempt.reason === 'hedge') this.copyEnded(attempt);
-    if (attempt.node !== undefined) this.tellBudget(attempt, !costsTokens(error, this.call.options.retry));
+    if (attempt.node !== undefined) this.tellBudget(attempt, this.isMendable(error, attempt) ? false : undefined);
     if (hedge && !this.spoken && this.current !== undefined) {
       // Of a copy that found no node, those that have one know nothing.
       if (attempt.node === undefined) return;
-      if (!isNonFatal(hedge, error.code)) return this.fail(error);
+      if (!isUntold(error, attempt) && !isNonFatal(hedge, error.code)) return this.fail(error);
       this.standing = error;
       this.hedging?.after(error);
       return;
     }
     this.hedging?.disarm();
-    const placed = attempt.node !== undefined;
-    if (this.spoken) this.resume(error, placed);
-    else this.retry(error, placed);
+    if (this.spoken) this.resume(error, attempt);
+    else this.retry(error, attempt);
   }
 
   running(): readonly AttemptRun<C, R>[] {
@@ -168,15 +169,16 @@ export class CallRun<C, R> implements AttemptOwner<C, R>, GateUser, HedgedRun, U
     return attempt;
   }
 
-  /** @param placed whether some node had it. */
-  private retry(error: FleetError, placed: boolean): void {
-    const { call, ports, counted, transparentUsed } = this;
+  private retry(error: FleetError, attempt: AttemptRun<C, R>): void {
+    const { call, ports, counted, askedFor, transparentUsed } = this;
+    const placed = attempt.node !== undefined;
     const standing = placed ? error : (this.standing ?? error);
     // Who is shut by a breaker or a limiter will be for longer than any back-off.
     const nobodyLeft = !placed && error.code === 'NO_NODES' && call.attempts.length > 0;
     const { options, idempotent } = call;
     const { retry, failover } = options;
-    const situation = { retry, failover, idempotent, counted, transparentUsed, nobodyLeft };
+    const untold = isUntold(error, attempt);
+    const situation = { retry, failover, idempotent, counted, askedFor, transparentUsed, untold, nobodyLeft };
     const verdict = retryVerdict(situation, error, ports.random);
     if (typeof verdict === 'string') return this.giveUp(standing, verdict, error);
     const { delayMs, transparent, pushback } = verdict;
@@ -184,23 +186,34 @@ export class CallRun<C, R> implements AttemptOwner<C, R>, GateUser, HedgedRun, U
     if (!ports.budget.withdraw()) return this.giveUp(standing, 'budget', error);
     this.standing = standing;
     if (transparent) this.transparentUsed = true;
+    if (pushback) this.askedFor = counted;
     this.follow(transparent ? 'transparent' : 'retry', delayMs, error, pushback);
   }
 
   /** After answers were given, another attempt may go on from there. */
-  private resume(error: FleetError, placed: boolean): void {
+  private resume(error: FleetError, attempt: AttemptRun<C, R>): void {
     const { call, ports } = this;
     const { continuation } = call;
-    this.stall?.pause();
+    this.stall?.broke();
     // Another node takes over from where the last one stopped; while there is none, those that were tried may come back.
-    if (continuation?.resumed && !placed) return this.retry(error, placed);
-    if (continuation === undefined || !continuation.resume(error)) return this.giveUp(error, 'committed', error);
-    if (ports.now() >= call.deadline) return this.giveUp(error, 'deadline', error);
-    if (!ports.budget.withdraw()) return this.giveUp(error, 'budget', error);
+    if (continuation?.resumed && attempt.node === undefined) return this.retry(error, attempt);
+    let refusal: RetryRefusal | undefined;
+    try {
+      if (!continuation?.resume(error, isUntold(error, attempt))) refusal = 'committed';
+      else if (ports.now() >= call.deadline) refusal = 'deadline';
+      else if (!ports.budget.withdraw()) refusal = 'budget';
+      else continuation.tell(error);
+    } catch (thrown) {
+      const { attempts, decisions } = call;
+      return this.fail(FleetError.from(thrown).with({ attempts: attempts.slice(), decisions: decisions.slice() }));
+    }
+    if (refusal !== undefined) return this.giveUp(error, refusal, error);
+    // Who was told of it may have given the call up.
+    if (this.over) return;
     this.standing = error;
     if (ports.events.observed) {
       const { code: after } = error;
-      const { continuity } = continuation;
+      const { continuity } = continuation!;
       ports.events.next({
         type: 'resumed',
         ...{ at: ports.now(), call, attempt: this.begun + 1, after, messages: this.messages, continuity },
@@ -243,21 +256,24 @@ export class CallRun<C, R> implements AttemptOwner<C, R>, GateUser, HedgedRun, U
 
   private stallDetector(options: Exclude<NonNullable<Call<C, R>['continuation']>['stall'], false>): StallDetector {
     const { wheel, now } = this.ports;
-    const { demand } = this.call;
+    const { demand, firstAnswerAt } = this.call;
     const stalled = (silentMs: number, usualMs: number) => this.stalled(silentMs, usualMs);
-    return (this.stall ??= new StallDetector(options, { wheel, now, demand, stalled }));
+    return (this.stall ??= new StallDetector(options, firstAnswerAt - this.begunAt, { wheel, now, demand, stalled }));
   }
 
-  private stalled(silentMs: number, usualMs: number): void {
+  private stalled(silentMs: number, usualMs: number): boolean {
     const { ports, call, current: attempt } = this;
-    if (!attempt) return;
+    // It may wait for a node, or for its turn.
+    if (attempt?.node === undefined) return false;
     const { node, number } = attempt;
     if (ports.events.observed) {
       ports.events.next({ type: 'stalled', at: ports.now(), call, attempt: number, node, silentMs, usualMs });
     }
     const gap = Math.round(usualMs);
     const text = `node ${node.id} fell silent for ${Math.round(silentMs)} ms amid its answer, where ${gap} ms are usual`;
+    attempt.silent = true;
     attempt.abort(new FleetError('UNAVAILABLE', text, { node: node.id }));
+    return true;
   }
 
   private giveUp(standing: FleetError, reason: RetryRefusal, error: FleetError): void {
@@ -265,10 +281,17 @@ export class CallRun<C, R> implements AttemptOwner<C, R>, GateUser, HedgedRun, U
     this.fail(standing);
   }
 
-  private tellBudget({ number }: AttemptRun<C, R>, ok: boolean): void {
+  private tellBudget({ number }: AttemptRun<C, R>, ok: false | undefined): void {
     const { budget } = this.ports;
     budget.ended?.(ok);
-    if (!ok && number > 1) budget.wasted?.();
+    if (ok === false && number > 1) budget.wasted?.();
+  }
+
+  /** Whether another attempt of this call may do better, by the codes that it goes by. */
+  private isMendable(error: FleetError, attempt: AttemptRun<C, R>): boolean {
+    const { options, continuation } = this.call;
+    if (isUntold(error, attempt) || costsTokens(error, options)) return true;
+    return this.spoken && continuation?.codes.includes(error.code) === true;
   }
 
   /** The time is over, and none of those that run has answered. */

@@ -10,8 +10,8 @@ import type { Barred, NodeGate } from './policy.js';
 export interface BarredPick extends NoPick {
   /** What the last of them said, or the last of those where one may wait. */
   readonly barred: Barred;
-  /** The gate that was shut there. */
-  readonly gate: NodeGate;
+  /** The gates that were shut where one may wait, each once: limiters, which give their places in turn, before breakers. */
+  readonly gates: readonly NodeGate[];
 }
 
 /**
@@ -35,7 +35,7 @@ export function guardedPick(
     pick.release();
     let next = picker.pick({ ...context, exclude, strict: true });
     if (!next.node && !context.strict && exclude.forgive()) next = picker.pick({ ...context, exclude, strict: true });
-    if (!next.node) return new Shut(next, exclude.last!);
+    if (!next.node) return new Shut(next, exclude.last!.barred, exclude.waitable);
     pick = next;
     shut = firstShut(gates, pick, call);
     if (!shut) return pick;
@@ -80,6 +80,7 @@ function undo(gates: readonly NodeGate[], entered: number, node: Node, call: Cal
 class ShutNodes extends Map<string, Refusal> {
   /** Where it was shut, and one may rather wait than not. */
   last: ShutGate | undefined = undefined;
+  readonly waitable: NodeGate[] = [];
   private tried: Excluded | undefined;
   private readonly gates: readonly NodeGate[];
   private readonly call: CallInfo;
@@ -115,8 +116,13 @@ class ShutNodes extends Map<string, Refusal> {
 
   found(id: string, shut: ShutGate): void {
     this.set(id, shut.barred);
+    const { barred, gate } = shut;
     // While one node is open to those who wait, another that is shut for good is no reason to give up.
-    if (this.last === undefined || shut.gate.wait !== undefined || this.last.gate.wait === undefined) this.last = shut;
+    if (this.last === undefined || gate.wait !== undefined || this.last.gate.wait === undefined) this.last = shut;
+    const { waitable } = this;
+    if (gate.wait === undefined || waitable.includes(gate)) return;
+    if (barred.obstacle === 'circuitOpen') waitable.push(gate);
+    else waitable.unshift(gate);
   }
 
   /** Those that were tried may be taken after all. False: there were none. */
@@ -136,15 +142,15 @@ class Shut implements BarredPick {
   readonly pending: boolean;
   readonly code: NoPick['code'];
   readonly barred: Barred;
-  readonly gate: NodeGate;
+  readonly gates: readonly NodeGate[];
   private readonly nobody: NoPick;
 
-  constructor(nobody: NoPick, { barred, gate }: ShutGate) {
+  constructor(nobody: NoPick, barred: Barred, gates: readonly NodeGate[]) {
     this.nobody = nobody;
     this.pending = nobody.pending;
     this.code = nobody.code;
     this.barred = barred;
-    this.gate = gate;
+    this.gates = gates;
   }
 
   get why(): Why {

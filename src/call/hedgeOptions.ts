@@ -15,8 +15,8 @@ export interface HedgeOptions {
   /** Copies in all, the first included, at most 5. Default 2. gRFC A6: `maxAttempts`. */
   readonly maxAttempts?: number;
   /**
-   * Codes of a copy after which the others may still do better: the next copy goes at once. Any other code ends the
-   * call. Default `UNAVAILABLE`. gRFC A6: `nonFatalStatusCodes`.
+   * Codes of a copy after which the others may still do better: the next copy goes at once, as it does after one that never
+   * left the client or that `firstResponseTimeoutMs` ended. Any other code ends the call. Default `UNAVAILABLE`. gRFC A6: `nonFatalStatusCodes`.
    */
   readonly nonFatalCodes?: readonly FleetErrorCode[];
 }

@@ -18,7 +18,10 @@ export type Continuity = 'exact' | 'text' | 'none';
 
 /** When silence counts as a break. */
 export interface StallOptions {
-  /** A stream that is silent for so many times its usual gap has stalled. Default 10. */
+  /**
+   * A stream that is silent for so many times its usual gap has stalled; after a break, for so many times what its first answer
+   * took where that is more. Default 10.
+   */
   readonly factor?: number;
   /** But never before so many milliseconds. Default 1,000. */
   readonly minMs?: number;
@@ -44,7 +47,9 @@ export interface Resume<I, R, S = any> {
   readonly rewrite?: (answer: R, seen: S) => R | undefined;
   /** Breaks that are mended in one call. Default 3. */
   readonly maxResumes?: number;
-  /** Codes that count as a break. Default `UNAVAILABLE`, `INTERNAL`, `UNKNOWN`, `CANCELLED` (by the node), `DATA_LOSS`. */
+  /**
+   * Codes of a node that count as a break; where it could not be reached, or was silent, it is one whatever they are. Default `UNAVAILABLE`, `INTERNAL`, `UNKNOWN`, `CANCELLED` (by the node), `DATA_LOSS`.
+   */
   readonly codes?: readonly FleetErrorCode[];
   /** When silence counts as a break, too. Default: never. */
   readonly stall?: StallOptions | false;
@@ -56,6 +61,8 @@ const defaultCodes: readonly FleetErrorCode[] = ['UNAVAILABLE', 'INTERNAL', 'UNK
 export interface Continuation<R> {
   readonly continuity: Continuity;
   readonly stall: StallOptions | false;
+  /** Codes that count as a break. */
+  readonly codes: readonly FleetErrorCode[];
   /** True once it has gone on after a break. */
   readonly resumed: boolean;
   /**
@@ -64,14 +71,21 @@ export interface Continuation<R> {
    * @throws FleetError `BAD_RESPONSE` for a gap or a repeat.
    */
   take(answer: R): R | undefined;
-  /** Prepares the request for the rest; false when the error stands. */
-  resume(error: FleetError): boolean;
+  /**
+   * Prepares the request for the rest; false when the error stands. Throws what the strategy throws.
+   *
+   * @param untold no node has told it, so that its code does not matter.
+   */
+  resume(error: FleetError, untold: boolean): boolean;
+  /** Tells its user that it goes on after this error. Throws what they throw. */
+  tell(error: FleetError): void;
 }
 
 /**
  * The continuation of one call, and the request that its attempts send: the first one until there was a break.
  *
  * @param resumed told of each break that is mended.
+ * @throws FleetError `INVALID_OPTION` for senseless options, and whatever `begin` throws.
  */
 export function continuationOf<I, R, S>(
   strategy: Resume<I, R, S>,
@@ -79,7 +93,11 @@ export function continuationOf<I, R, S>(
   resumed?: (error: FleetError, continuity: Continuity) => void,
 ): Continuation<R> & { readonly request: I } {
   checkResume(strategy);
-  return new Continued(strategy, request, resumed);
+  try {
+    return new Continued(strategy, request, resumed);
+  } catch (thrown) {
+    throw FleetError.from(thrown);
+  }
 }
 
 class Continued<I, R, S> implements Continuation<R> {
@@ -108,6 +126,10 @@ class Continued<I, R, S> implements Continuation<R> {
     return this.strategy.stall ?? false;
   }
 
+  get codes(): readonly FleetErrorCode[] {
+    return this.strategy.codes ?? defaultCodes;
+  }
+
   take(given: R): R | undefined {
     const { strategy } = this;
     const answer = this.resumed && strategy.rewrite ? strategy.rewrite(given, this.seen) : given;
@@ -117,17 +139,20 @@ class Continued<I, R, S> implements Continuation<R> {
     return answer;
   }
 
-  resume(error: FleetError): boolean {
-    const { codes = defaultCodes, maxResumes = 3, next } = this.strategy;
-    if (this.resumes >= maxResumes || !codes.includes(error.code)) return false;
+  resume({ code }: FleetError, untold: boolean): boolean {
+    const { maxResumes = 3, next } = this.strategy;
+    if (this.resumes >= maxResumes || (!untold && !this.codes.includes(code))) return false;
     const request = next(this.first, this.seen);
     if (request === undefined) return false;
     this.request = request;
     this.resumes++;
     this.resumed = true;
     this.catchingUp = true;
-    this.told?.(error, this.continuity);
     return true;
+  }
+
+  tell(error: FleetError): void {
+    this.told?.(error, this.continuity);
   }
 
   /** Whether this is the place after the last one; false for one that was emitted before a break. */

@@ -11,7 +11,10 @@ export interface RetryOptions extends BackoffOptions {
    * repeated once beside them (A6: transparent retry).
    */
   readonly maxAttempts?: number;
-  /** Codes that another attempt may mend. Default `UNAVAILABLE`. */
+  /**
+   * Codes of a node that another attempt may mend. One that never left the client, and one that `firstResponseTimeoutMs` ended,
+   * is repeated whatever they are. Default `UNAVAILABLE`.
+   */
   readonly retryableCodes?: readonly FleetErrorCode[];
 }
 

@@ -10,6 +10,8 @@ import { exponentialBackoff } from '../core/backoff.js';
 import type { FleetErrorCode } from '../core/errorCodes.js';
 import type { FleetError } from '../core/fleetError.js';
 import { metadataText } from '../core/metadata.js';
+import type { CallOptions } from './call.js';
+import { isNonFatal } from './hedgeDelay.js';
 import type { RetryOptions } from './retryOptions.js';
 
 const defaultCodes: readonly FleetErrorCode[] = ['UNAVAILABLE'];
@@ -28,8 +30,12 @@ export interface RetrySituation {
   readonly idempotent: boolean;
   /** Attempts that count, the failed one included. */
   readonly counted: number;
+  /** Of those, the ones up to the last after which a node said how long to wait: the back-off begins anew then (gRFC A6). */
+  readonly askedFor: number;
   /** True when an attempt was repeated already because it never reached its node. */
   readonly transparentUsed: boolean;
+  /** True for a failure that no node has told, see `isUntold`. */
+  readonly untold: boolean;
   /** True when nobody was there for another try: those who were tried may come back in a moment. */
   readonly nobodyLeft: boolean;
 }
@@ -40,10 +46,10 @@ export type RetryVerdict =
 
 /** Whether a call that failed before its first answer is tried again. */
 export function retryVerdict(situation: RetrySituation, error: FleetError, random: () => number): RetryVerdict {
-  const { retry, failover, counted, nobodyLeft } = situation;
+  const { retry, failover, counted, askedFor, nobodyLeft } = situation;
   if (retry === false || failover === false) return 'off';
   const { maxAttempts = 3, retryableCodes = defaultCodes } = retry ?? {};
-  if (!nobodyLeft && !retryableCodes.includes(error.code)) return 'code';
+  if (!nobodyLeft && !situation.untold && !retryableCodes.includes(error.code)) return 'code';
   if (!error.sent && !nobodyLeft && !situation.transparentUsed) {
     return { delayMs: 0, transparent: true, pushback: false };
   }
@@ -53,7 +59,7 @@ export function retryVerdict(situation: RetrySituation, error: FleetError, rando
   const pushback = pushbackOf(error);
   if (pushback === 'stop') return 'pushback';
   if (pushback !== undefined) return { delayMs: pushback, transparent: false, pushback: true };
-  return { delayMs: exponentialBackoff(retry)(counted, random), transparent: false, pushback: false };
+  return { delayMs: exponentialBackoff(retry)(counted - askedFor, random), transparent: false, pushback: false };
 }
 
 /**
@@ -66,8 +72,20 @@ export function pushbackOf({ trailers }: FleetError): number | 'stop' | undefine
   return /^\d{1,9}$/.test(text) ? Number(text) : 'stop';
 }
 
-/** True for a failure that counts against a throttle (gRFC A6): one that another try may mend, or a node that wants none. */
-export function costsTokens(error: FleetError, retry: RetryOptions | false | undefined): boolean {
+/**
+ * True for a failure that no node has told: the request surely never left, or its node was silent for too long. Both are
+ * `UNAVAILABLE`, and another try may mend them whatever the codes that nodes may fail with.
+ */
+export function isUntold({ sent, code }: FleetError, { silent }: { readonly silent: boolean }): boolean {
+  return silent || (!sent && code === 'UNAVAILABLE');
+}
+
+/**
+ * True for a failure that counts against a throttle (gRFC A6): one that another try or copy may mend, or a node that wants
+ * none.
+ */
+export function costsTokens(error: FleetError, { retry, hedge }: CallOptions): boolean {
   const codes = (retry || undefined)?.retryableCodes ?? defaultCodes;
-  return codes.includes(error.code) || pushbackOf(error) === 'stop';
+  if (codes.includes(error.code) || pushbackOf(error) === 'stop') return true;
+  return hedge ? isNonFatal(hedge, error.code) : false;
 }

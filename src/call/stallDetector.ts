@@ -19,8 +19,8 @@ export interface StallPorts {
   readonly now: () => number;
   /** Of a consumer that pulls: while it takes nothing, nothing is read, and silence is its own. */
   readonly demand: Demand | undefined;
-  /** Told how long it was silent, and its usual gap. */
-  readonly stalled: (silentMs: number, usualMs: number) => void;
+  /** Told how long it was silent, and its usual gap; false where no node is at it yet. */
+  readonly stalled: (silentMs: number, usualMs: number) => boolean;
 }
 
 export class StallDetector implements Expiring {
@@ -36,13 +36,16 @@ export class StallDetector implements Expiring {
   private held = false;
   private gaps = 0;
   private usualMs = 0;
+  private readonly firstMs: number;
   private dueAt = 0;
   private over = false;
 
-  constructor({ factor = 10, minMs = 1_000, after = 3 }: StallOptions, ports: StallPorts) {
+  /** @param firstMs how long the first answer took, in milliseconds: that of another node may take as long. */
+  constructor({ factor = 10, minMs = 1_000, after = 3 }: StallOptions, firstMs: number, ports: StallPorts) {
     this.factor = factor;
     this.minMs = minMs;
     this.after = after;
+    this.firstMs = firstMs;
     this.ports = ports;
   }
 
@@ -65,10 +68,11 @@ export class StallDetector implements Expiring {
     demand.whenReady(() => this.wanted());
   }
 
-  /** Another node goes on: the time that this takes is no gap. */
-  pause(): void {
+  /** Another node goes on: the time until it speaks is no gap, but has an end. */
+  broke(): void {
     this.heardAt = 0;
-    this.unwatch();
+    this.watchAnew();
+    this.passedOn();
   }
 
   stop(): void {
@@ -81,16 +85,15 @@ export class StallDetector implements Expiring {
     // An operator in between may have kept the answer for a while.
     this.passedOn();
     if (this.held) return;
-    const now = this.ports.now();
-    if (now < this.since + this.patience()) this.watch();
-    else this.ports.stalled(now - this.since, this.usualMs);
+    const silentMs = this.ports.now() - this.since;
+    if (silentMs < this.patience()) this.watch();
+    else if (!this.ports.stalled(silentMs, this.usualMs)) this.watchAnew();
   }
 
   /** The consumer takes answers again. */
   private wanted(): void {
     this.held = false;
-    this.since = this.ports.now();
-    if (this.heardAt > 0) this.watch();
+    this.watchAnew();
   }
 
   /** Of a gap amid which the consumer took nothing it is known only how long it was at most, and at least. */
@@ -102,7 +105,15 @@ export class StallDetector implements Expiring {
   }
 
   private patience(): number {
-    return Math.max(this.minMs, this.factor * this.usualMs);
+    const usualMs = this.heardAt > 0 ? this.usualMs : Math.max(this.usualMs, this.firstMs);
+    return Math.max(this.minMs, this.factor * usualMs);
+  }
+
+  /** What was before now is no silence. */
+  private watchAnew(): void {
+    this.unwatch();
+    this.since = this.ports.now();
+    this.watch();
   }
 
   private watch(): void {

@@ -37,8 +37,11 @@ export interface RetryBudget {
   withdraw(): boolean;
   /** Gives back what was just taken: the retry was not made. */
   putBack(): void;
-  /** Told of each attempt that ended, by budgets that go by it; `ok` is false for failures that a retry may mend. */
-  ended?(ok: boolean): void;
+  /**
+   * Told of each attempt that ended, by budgets that go by it; `ok` is false for failures that another attempt may mend, and
+   * undefined for those that none may.
+   */
+  ended?(ok: boolean | undefined): void;
   /** Told of each retry that came to nothing: another one might have mended it, or its call ran out of time. */
   wasted?(): void;
   /** How many copies of slow calls may be without an answer at a time, of so many calls in flight. */
@@ -127,7 +130,8 @@ export function retryBudget(options: RetryBudgetOptions = {}): RetryBudget {
       paid = Math.min(mostPaid, paid + 1);
     },
     ended(ok) {
-      if (ok) lost -= part * lost;
+      // A node that finds fault with a request is there, and answers.
+      if (ok !== false) lost -= part * lost;
     },
     wasted() {
       lost += part * (1 - lost);

@@ -1,9 +1,9 @@
 /**
  * The throttle of gRFC A6: no more retries and hedges while a good part of the attempts fails.
  *
- * A count of tokens begins full; each failure that a retry may mend takes one, each success gives `tokenRatio` back, and at
- * half or less nothing is retried. It looks at what became of attempts, a `RetryBudget` at how many calls there are: where a
- * service config asks for it, both must agree.
+ * A count of tokens begins full; each failure that a retry may mend takes one, each success gives `tokenRatio` back, any other
+ * failure does neither, and at half or less nothing is retried. It looks at what became of attempts, a `RetryBudget` at how
+ * many calls there are: where a service config asks for it, both must agree.
  */
 
 import { requireOption } from './requireOption.js';
@@ -34,7 +34,8 @@ export function retryThrottle(budget: RetryBudget, { maxTokens, tokenRatio }: Re
     withdraw: () => tokens > full / 2 && budget.withdraw(),
     putBack: () => budget.putBack(),
     ended(ok) {
-      tokens = ok ? Math.min(full, tokens + gain) : Math.max(0, tokens - 1_000);
+      if (ok === true) tokens = Math.min(full, tokens + gain);
+      else if (ok === false) tokens = Math.max(0, tokens - 1_000);
       budget.ended?.(ok);
     },
     wasted: () => budget.wasted?.(),

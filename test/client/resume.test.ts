@@ -1,8 +1,16 @@
 /** A stream of a real service that breaks after it has spoken, and goes on by a strategy. */
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import { firstValueFrom, lastValueFrom, map, take, toArray } from 'rxjs';
 import { create } from '@bufbuild/protobuf';
-import { createClient, createFleet, staticNodes, type Resume, type ResumedInfo } from '../../src/index.js';
+import {
+  createClient,
+  createFleet,
+  staticNodes,
+  toAsyncIterable,
+  type Resume,
+  type ResumedInfo,
+} from '../../src/index.js';
 import { Greeter, HelloRequestSchema, type HelloReply, type HelloRequest } from '../../src/gen/demo/greeter_pb.js';
 import { grpcTransport } from '../../src/transport/grpc.js';
 import { startGreeter, type Greeter as Server } from '../support/greeter.js';
@@ -58,6 +66,19 @@ describe('resume', () => {
     );
     expect(await lastValueFrom(stream$)).toEqual([0, 1, 2, 3, 4, 5]);
     expect(await lastValueFrom(stream$)).toEqual([0, 1, 2, 3, 4, 5]);
+  });
+
+  it('does not take a reader who pauses for a node that stalls', async () => {
+    const { fleet, greeter } = await world();
+    await using _ = fleet;
+    const resume = { ...fromStart, stall: { minMs: 50 } };
+    const seen: number[] = [];
+    for await (const { seq } of toAsyncIterable(greeter.lotsOfReplies({ name: 'Ada', replies: 60 }, { resume }))) {
+      seen.push(seq);
+      if (seq % 20 === 10) await sleep(200);
+    }
+    expect(seen).toEqual(Array.from({ length: 60 }, (_, i) => i));
+    expect(fleet.snapshot().calls).toMatchObject({ succeeded: 1, resumes: 0 });
   });
 
   it('tells a node that cannot keep count', async () => {

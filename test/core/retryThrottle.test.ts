@@ -24,6 +24,17 @@ describe('retryThrottle', () => {
     expect(budget.withdraw()).toBe(true);
   });
 
+  it('stays shut while requests fail by their own fault: only successes open it', () => {
+    const budget = throttled();
+    for (let i = 0; i < 5; i++) budget.ended!(false);
+    for (let i = 0; i < 100; i++) budget.ended!(undefined);
+    expect(budget.withdraw()).toBe(false);
+    budget.ended!(true);
+    expect(budget.withdraw()).toBe(true);
+    for (let i = 0; i < 100; i++) budget.ended!(undefined);
+    expect(budget.withdraw()).toBe(true);
+  });
+
   it('never has more than all of its tokens, nor less than none', () => {
     const budget = throttled(4, 1);
     for (let i = 0; i < 100; i++) budget.ended!(true);
@@ -49,15 +60,16 @@ describe('retryThrottle', () => {
       deposit: () => undefined,
       withdraw: () => true,
       putBack: () => void told.push('put back'),
-      ended: (ok: boolean) => void told.push(`ended ${ok}`),
+      ended: (ok: boolean | undefined) => void told.push(`ended ${ok}`),
       wasted: () => void told.push('wasted'),
       copiesAtOnce: (calls: number) => calls + 1,
       balance: 1,
     };
     const budget = retryThrottle(beneath, { maxTokens: 10, tokenRatio: 1 });
     budget.ended!(false);
+    budget.ended!(undefined);
     budget.wasted!();
-    expect(told).toEqual(['ended false', 'wasted']);
+    expect(told).toEqual(['ended false', 'ended undefined', 'wasted']);
     expect(budget.copiesAtOnce(5)).toBe(6);
   });
 

@@ -72,7 +72,6 @@ export class NodePlaces implements NodeGate, RunningPolicy {
     if (this.held === permits && asked!.call === call) this.held = undefined;
     else if (permits.free) permits.inFlight++;
     else return this.isFull(permits, call);
-    if (call === this.fullFor) this.fullFor = undefined;
     if (asked !== undefined && asked.call === call) this.tell(asked, permits);
     return undefined;
   }
@@ -107,6 +106,7 @@ export class NodePlaces implements NodeGate, RunningPolicy {
   }
 
   leave({ id }: Node, call: CallInfo, outcome: Outcome): void {
+    if (call === this.fullFor) this.fullFor = undefined;
     const permits = this.nodes.get(id);
     if (permits === undefined) return;
     this.learn(permits, call, outcome);

@@ -42,9 +42,7 @@ export class NodeRate implements NodeGate, RunningPolicy {
       return undefined;
     }
     const cost = this.rules.costOf(call);
-    if (!lane.take(call, cost)) return this.isEmpty(lane, call, lane.waitOf(call, cost));
-    if (call === this.lastBarred) this.lastBarred = undefined;
-    return undefined;
+    return lane.take(call, cost) ? undefined : this.isEmpty(lane, call, lane.waitOf(call, cost));
   }
 
   peek(id: string, call: CallInfo): Barred | undefined {
@@ -73,6 +71,7 @@ export class NodeRate implements NodeGate, RunningPolicy {
   }
 
   leave({ id }: Node, call: CallInfo, { status, code }: Outcome): void {
+    if (call === this.lastBarred) this.lastBarred = undefined;
     if (this.rules.settle === undefined) return;
     const ended = status === 'ok' ? 'OK' : status === 'cancelled' ? 'CANCELLED' : (code ?? 'UNKNOWN');
     this.lanes.settle(this.lanes.of(id), call, ended);
