@@ -196,7 +196,7 @@ export type {
   Layer,
   Middleware,
 } from './call/middleware.js';
-export type { AttemptContext, Call, CallInfo, CallInit, CallOptions, StartAttempt } from './call/call.js';
+export type { AttemptContext, Call, CallInfo, CallInit, CallOptions, StartAttempt, StartContext } from './call/call.js';
 export type { RetryOptions } from './call/retryOptions.js';
 export type { RetryRefusal } from './call/retryVerdict.js';
 export type { HedgeOptions } from './call/hedgeOptions.js';

@@ -36,11 +36,11 @@ const subscribers: Readonly<Record<string, readonly string[]>> = {
     'call/startWithin.ts',
     'call/callSurface.ts',
     'call/consume.ts',
-    'call/failover.ts',
+    'call/intoSink.ts',
     'call/observedStart.ts',
     'client/pool/poolMembers.ts',
     'client/stateEvents.ts',
-    'call/recover.ts',
+    'core/linked.ts',
     'core/sendAll.ts',
     'discovery/cacheDiscovery.ts',
     'discovery/etcd/watchRange.ts',
@@ -91,7 +91,12 @@ const subscribers: Readonly<Record<string, readonly string[]>> = {
 /** Files that are proven by the cases of another: the proof, and whose. A part of one single file is proven by its twin. */
 const provenBy: Readonly<Record<string, readonly string[]>> = {
   'marbles/balancer/random.marbles.ts': ['balancer/drawExcept.ts'],
-  'marbles/call/attemptRun.marbles.ts': ['call/attemptEvents.ts', 'call/call.ts', 'call/nobody.ts'],
+  'marbles/call/attemptRun.marbles.ts': [
+    'call/attemptEvents.ts',
+    'call/call.ts',
+    'call/messageCount.ts',
+    'call/nobody.ts',
+  ],
   'marbles/call/callRun.marbles.ts': [
     'call/guardedPick.ts',
     'call/hedgeDelay.ts',
@@ -99,6 +104,7 @@ const provenBy: Readonly<Record<string, readonly string[]>> = {
     'call/policy.ts',
   ],
   'marbles/call/trace.marbles.ts': ['call/traceparent.ts'],
+  'test/client/pool.test.ts': ['call/intoSink.ts'],
   'marbles/call/retry.marbles.ts': ['call/retryOptions.ts', 'call/retryVerdict.ts'],
   'marbles/call/rateLimit.marbles.ts': ['call/limitMeter.ts'],
   'marbles/health/activeHealth.marbles.ts': ['health/healthCheck.ts'],
@@ -115,6 +121,7 @@ const provenBy: Readonly<Record<string, readonly string[]>> = {
   'test/balancer/consistentHash.test.ts': ['balancer/hashRing.ts', 'balancer/murmur3.ts'],
   'test/balancer/keyedBalancer.test.ts': ['balancer/loadJournal.ts'],
   'test/balancer/maglev.test.ts': ['balancer/hashKey.ts'],
+  'test/balancer/stickySessions.test.ts': ['balancer/shownNode.ts'],
   'test/balancer/splitByWeight.test.ts': ['balancer/accountedPick.ts'],
   'test/balancer/strategy.test.ts': ['balancer/candidates.ts', 'balancer/turn.ts'],
   'test/balancer/loadReports.test.ts': ['core/stopwatch.ts'],
@@ -138,7 +145,7 @@ const provenBy: Readonly<Record<string, readonly string[]>> = {
   'test/discovery/whereVersion.test.ts': ['discovery/versionTest.ts'],
   'test/examples/virtualTime.ts': ['testing/marble.ts'],
   'test/health/ejections.test.ts': ['health/ejectionBudget.ts'],
-  'test/health/ejectionTerms.test.ts': ['health/requireDuration.ts'],
+  'test/health/ejectionTerms.test.ts': ['core/requireDuration.ts'],
   'test/lumen/createLumenClient.test.ts': ['lumen/inference.ts'],
   'test/lumen/faults.test.ts': ['lumen/answerError.ts'],
   'test/metrics/prometheus/calls.test.ts': [
@@ -324,7 +331,9 @@ describe('the code', () => {
 
   it('subscribes only where a life is owned, so that nothing runs on after its user has gone', () => {
     const libraries = ours.filter(({ folder }) => folder !== 'cli' && folder !== 'testing');
-    const found = libraries.filter(({ code }) => /\.subscribe\(/.test(code)).map(({ path }) => path);
+    const found = libraries
+      .filter(({ code }) => /\.subscribe\(|\b(linked|intoSink)[<(]/.test(code))
+      .map(({ path }) => path);
     expect(found).toEqual(Object.values(subscribers).flat().sort());
   });
 

@@ -1,4 +1,7 @@
 import { map, mergeMap, startWith, timer } from 'rxjs';
+import type { Balancer } from '../../src/balancer/picker.js';
+import { pickerOf } from '../../src/balancer/pickerOf.js';
+import { circuitBreaker } from '../../src/call/circuitBreaker.js';
 import { perAttempt, type Middleware } from '../../src/call/middleware.js';
 import type { Policy } from '../../src/call/policy.js';
 import { FleetError } from '../../src/core/fleetError.js';
@@ -167,6 +170,25 @@ describe('attemptRun', () => {
     m.expectObservable(client.call()).toBe('#', {}, FleetError.from(broken));
   });
 
+  marble('a balancer, a requirement or a gate that throws while a call waits fails that call, not the process', (m) => {
+    const broken = new Error('no idea');
+    const fail = () => {
+      throw broken;
+    };
+    const dialled = () =>
+      after(m, [node('x', { availability: 'connecting' })], '---b', { b: [node('x', { availability: 'ready' })] });
+    const balancer: Balancer = map((set) => pickerOf(set, fail));
+    const requires = { name: 'gpu', test: fail };
+    const nodeGate = { enter: fail, leave: () => undefined, undo: () => undefined };
+    const guard: Policy = { name: 'guard', start: () => ({ nodeGate, close: () => undefined }) };
+    const calls = [
+      drawnClient(m, { x: m.cold('a|') }, { sets: dialled(), balancer }).call(),
+      drawnClient(m, { x: m.cold('a|') }, { sets: dialled() }).call({ requires }),
+      drawnClient(m, { x: m.cold('a|') }, { sets: dialled(), policies: [guard] }).call(),
+    ];
+    for (const call of calls) m.expectObservable(call).toBe('---#', {}, FleetError.from(broken));
+  });
+
   marble('a middleware around attempts sees each of them, with its node, and may add a header', (m) => {
     const down = new FleetError('UNAVAILABLE', 'down');
     const seen: string[] = [];
@@ -181,6 +203,33 @@ describe('attemptRun', () => {
     m.flush();
     expect(seen).toEqual(['1 x', '2 y']);
     expect(client.contexts.map(({ metadata }) => metadata)).toEqual([{ 'x-attempt': '1' }, { 'x-attempt': '2' }]);
+  });
+
+  marble('a middleware around attempts that throws takes no node out: the fault is not theirs', (m) => {
+    const broken = new TypeError('x is undefined');
+    const layer = perAttempt<string>(() => () => {
+      throw broken;
+    });
+    const policies = [circuitBreaker({ consecutiveFailures: 1 })];
+    const client = drawnClient(m, { x: m.cold('(a|)') }, { perAttempt: [layer.perAttempt], policies });
+    const what = 'use: what is around attempts threw before anything was sent: x is undefined';
+    const error = new FleetError('INVALID_OPTION', what, { sent: false, cause: broken });
+    for (const at of [0, 2]) {
+      const call = timer(at, m.scheduler).pipe(mergeMap(() => client.call()));
+      m.expectObservable(call).toBe(at === 0 ? '#' : '--#', {}, failedAt(error, ['x', 0]));
+    }
+    m.flush();
+    expect(client.nodes().get('x')).toMatchObject({ health: 'unknown', stats: { failures: 0, inFlight: 0 } });
+    expect(client.leases.open).toBe(0);
+  });
+
+  marble('what fails within a middleware around attempts stays the failure of its node', (m) => {
+    const reset = new FleetError('UNAVAILABLE', 'reset');
+    const layer = perAttempt<string>((next) => (attempt) => next(attempt));
+    const client = drawnClient(m, { x: m.cold('#', {}, reset) }, { perAttempt: [layer.perAttempt] });
+    m.expectObservable(client.call(once)).toBe('#', {}, failedAt(reset, ['x', 0]));
+    m.flush();
+    expect(client.nodes().get('x')!.stats.failures).toBe(1);
   });
 
   marble('what happens to an attempt is told as it happens', (m) => {

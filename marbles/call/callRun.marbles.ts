@@ -1,6 +1,6 @@
 import { catchError, defer, EMPTY, ignoreElements, interval, mergeMap, take } from 'rxjs';
 import { checkHedgeOptions } from '../../src/call/hedgeOptions.js';
-import type { Entrant, Gate, NodeGate, Policy } from '../../src/call/policy.js';
+import type { Entrant, Gate, NodeGate, Policy, RunningPolicy } from '../../src/call/policy.js';
 import { FleetError } from '../../src/core/fleetError.js';
 import { retryBudget } from '../../src/core/retryBudget.js';
 import { marble } from '../../src/testing/marble.js';
@@ -75,6 +75,24 @@ describe('hedging', () => {
     m.expectObservable(drawnClient(m, answers).call(hedged)).toBe('---------a|');
   });
 
+  marble('what a node says of further copies holds for those after it, whatever fails later', (m) => {
+    const stop = new FleetError('UNAVAILABLE', 'down', { trailers: { 'grpc-retry-pushback-ms': '-1' } });
+    const answers = { x: m.cold('------------a|'), y: m.cold('-----#', {}, down), z: m.cold('-#', {}, stop) };
+    const client = drawnClient(m, { ...answers, w: m.cold('d|') });
+    m.expectObservable(client.call({ hedge: { delayMs: 3, maxAttempts: 4 } })).toBe('------------a|');
+    m.flush();
+    expect(client.asked).toEqual(['x', 'y', 'z']);
+  });
+
+  marble('a copy that has failed leaves its room to those of other calls', (m) => {
+    const budget = retryBudget({ scheduler: m.scheduler, ratio: 0, minPerSecond: 1 });
+    const answers = { x: [m.cold('-'), m.cold('--c|')], y: m.cold('-'), z: m.cold('-#', {}, down) };
+    const client = drawnClient(m, answers, { budget });
+    // The copy of the first fails at 4, so that there is room for one of the second at 5.
+    m.expectObservable(client.call({ hedge: { delayMs: 3, maxAttempts: 2 } }), '^----------!').toBe('-');
+    m.expectObservable(client.call({ hedge: { delayMs: 5, maxAttempts: 2 } })).toBe('-------c|');
+  });
+
   marble('a node that asks for time gets it before the next copy, and one that asks for no more is heard', (m) => {
     const pushedBack = (ms: string) =>
       m.cold('-#', {}, new FleetError('UNAVAILABLE', 'down', { trailers: { 'grpc-retry-pushback-ms': ms } }));
@@ -103,6 +121,19 @@ describe('hedging', () => {
     m.expectObservable(drawnClient(m, { x: only }).call(hedged)).toBe('------a|');
     m.expectSubscriptions(only.subscriptions).toBe('^------!');
   });
+
+  marble(
+    'copies for which there is no node cost their call no attempts, the client no budget, and nobody a wait',
+    (m) => {
+      for (const waitForReady of [false, true]) {
+        const budget = retryBudget({ scheduler: m.scheduler, ratio: 0, minPerSecond: 0.1 });
+        const answers = { x: [m.cold('----#', {}, down), m.cold('a|')] };
+        const client = drawnClient(m, answers, { budget });
+        const options = { waitForReady, hedge: { delayMs: 1, maxAttempts: 2 } };
+        m.expectObservable(client.call(options)).toBe('------a|');
+      }
+    },
+  );
 
   marble('an exhausted budget sends no copies', (m) => {
     const budget = retryBudget({ scheduler: m.scheduler, ratio: 0, minPerSecond: 0 });
@@ -302,7 +333,23 @@ describe('a policy', () => {
     expect(told).toEqual([['call', 'OK', 8, 2]]);
   });
 
-  marble('that throws at an attempt fails the attempt, and nothing is left behind', (m) => {
+  marble('that throws as a call ends tells the process; the call ends all the same', (m) => {
+    const told: unknown[] = [];
+    const ending = (name: string, end: NonNullable<RunningPolicy['end']>): Policy => {
+      return { name, start: () => ({ end, close: () => undefined }) };
+    };
+    const broken = ending('broken', () => {
+      throw new Error('disk full');
+    });
+    const policies = [broken, ending('told', ({ name }, { code }) => void told.push([name, code]))];
+    const client = drawnClient(m, { x: m.cold('-#', {}, down) }, { policies });
+    m.expectObservable(client.call({ retry: false })).toBe('-#', {}, failedAt(down, ['x', 1]));
+    expect(() => m.flush()).toThrow('disk full');
+    expect(told).toEqual([['call', 'UNAVAILABLE']]);
+    expect(client.events.at(-1)).toMatchObject({ type: 'callEnded', code: 'UNAVAILABLE' });
+  });
+
+  marble('that throws at an attempt fails the call by its own fault, and leaves nothing behind', (m) => {
     const broken = new Error('a header that cannot be made');
     const policy: Policy = {
       name: 'broken',
@@ -314,10 +361,12 @@ describe('a policy', () => {
       }),
     };
     const client = drawnClient(m, { x: m.cold('a|') }, { policies: [policy] });
-    m.expectObservable(client.call()).toBe('#', {}, failedAt(FleetError.from(broken), ['x', 0]));
+    const what = 'use: what is around attempts threw before anything was sent: a header that cannot be made';
+    const error = new FleetError('INVALID_OPTION', what, { sent: false, cause: broken });
+    m.expectObservable(client.call()).toBe('#', {}, failedAt(error, ['x', 0]));
     m.flush();
     expect(client.leases.open).toBe(0);
-    expect(client.ended).toEqual(['x failed 0']);
+    expect(client.nodes().get('x')!.stats).toMatchObject({ inFlight: 0, failures: 0 });
   });
 });
 

@@ -1,4 +1,4 @@
-import { Observable, defer } from 'rxjs';
+import { Observable, defer, of, range, take, tap } from 'rxjs';
 import { consume } from '../../src/call/consume.js';
 import { currentDemand, type Demand } from '../../src/core/demand.js';
 import { marble } from '../../src/testing/marble.js';
@@ -21,6 +21,14 @@ describe('consume', () => {
     expectObservable(consume(source, (key: string) => work[key as 'a' | 'b' | 'c'], { concurrency: 2 })).toBe('-#');
     expectSubscriptions(source.subscriptions).toBe('^!');
     expectSubscriptions(work.b.subscriptions).toBe('-(^!)');
+  });
+
+  marble('who has enough stops a source, and work, that answer at once', ({ expectObservable }) => {
+    let given = 0;
+    const many = range(1, 1_000).pipe(tap(() => given++));
+    expectObservable(consume(many, (n) => [n]).pipe(take(2))).toBe('(ab|)', { a: 1, b: 2 });
+    expectObservable(consume(of(0), () => many).pipe(take(2))).toBe('(ab|)', { a: 1, b: 2 });
+    expectObservable(defer(() => of(given))).toBe('(g|)', { g: 4 });
   });
 
   marble('unsubscribing cancels the source and the work', ({ cold, expectObservable, expectSubscriptions }) => {

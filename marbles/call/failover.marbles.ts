@@ -1,4 +1,4 @@
-import { throwError } from 'rxjs';
+import { defer, of, range, take, tap, throwError } from 'rxjs';
 import { failover } from '../../src/call/failover.js';
 import { FleetError } from '../../src/core/fleetError.js';
 import { marble } from '../../src/testing/marble.js';
@@ -6,6 +6,20 @@ import { marble } from '../../src/testing/marble.js';
 const down = new FleetError('UNAVAILABLE', 'down');
 
 describe('failover', () => {
+  marble('who has enough of sources that answer at once stops them', ({ expectObservable }) => {
+    let given = 0;
+    const many = range(1, 1_000).pipe(tap(() => given++));
+    expectObservable(
+      many.pipe(
+        failover(() => many),
+        take(2),
+      ),
+    ).toBe('(ab|)', { a: 1, b: 2 });
+    const second = throwError(() => down).pipe(failover(() => many));
+    expectObservable(second.pipe(take(2))).toBe('(ab|)', { a: 1, b: 2 });
+    expectObservable(defer(() => of(given))).toBe('(g|)', { g: 4 });
+  });
+
   marble(
     'a source that fails before its first value gives way to the second',
     ({ cold, expectObservable, expectSubscriptions }) => {

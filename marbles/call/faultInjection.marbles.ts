@@ -92,6 +92,8 @@ describe('faultInjection', () => {
 
   it('refuses what makes no sense, by name', () => {
     expect(() => faultInjection({ delay: { ms: -1, ratio: 1 } })).toThrow('faultInjection.delay.ms');
+    // A timer would fire at once.
+    expect(() => faultInjection({ delay: { ms: 3e9, ratio: 1 } })).toThrow('faultInjection.delay.ms');
     expect(() => faultInjection({ delay: { ms: 1, ratio: 2 } })).toThrow('faultInjection.delay.ratio');
     expect(() => faultInjection({ delay: { ms: 1, ratio: 1, jitter: 1.1 } })).toThrow('faultInjection.delay.jitter');
     expect(() => faultInjection({ abort: { code: 'UNAVAILABLE', ratio: NaN } })).toThrow('faultInjection.abort.ratio');

@@ -1,4 +1,4 @@
-import { map, type Observable } from 'rxjs';
+import { defer, map, of, range, take, tap, type Observable } from 'rxjs';
 import { Call } from '../../src/call/call.js';
 import type { Handler } from '../../src/call/middleware.js';
 import { recover } from '../../src/call/recover.js';
@@ -44,6 +44,16 @@ describe('recover', () => {
     expectObservable(around(() => cold('a-b|'))).toBe('a-b|');
     expectObservable(around(() => cold('--|'))).toBe('--|');
     expectObservable(around(() => cold('-'))).toBe('-');
+  });
+
+  marble('unsubscribing passes down also amid a source that answers at once', ({ expectObservable }) => {
+    let given = 0;
+    const many = range(1, 1_000).pipe(
+      map(String),
+      tap(() => given++),
+    );
+    expectObservable(around(() => many).pipe(take(2))).toBe('(ab|)', { a: '1', b: '2' });
+    expectObservable(defer(() => of(given))).toBe('(g|)', { g: 2 });
   });
 
   marble('unsubscribing passes down', ({ cold, expectObservable, expectSubscriptions }) => {

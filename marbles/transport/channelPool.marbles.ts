@@ -326,6 +326,21 @@ describe('channelPool', () => {
     helpers.expectObservable(states('m')).toBe('-------c-r|');
   });
 
+  marble('a connection that fails to close keeps neither its node nor the others', (helpers) => {
+    const { follow, expectOpened, connections, pool, drive } = rig(helpers);
+    follow('      -b------m---|');
+    drive('       ----x', () => {
+      connections[0]!.close = () => {
+        throw new Error('cannot close');
+      };
+    });
+    drive('       ----------x', () => {
+      equal(pool.size, 1);
+      pool.close();
+    });
+    expectOpened('-(AB)-----b');
+  });
+
   marble('who watches the states late is told the present ones first, and may leave early', (helpers) => {
     const { follow, pool } = rig(helpers);
     follow('                                -n-----m----|');

@@ -18,7 +18,7 @@ export interface NodeLoadWeight {
 
 /**
  * `weightedRoundRobin` by load reports has looked at them, as it does once a `weightUpdateMs`. Where it works within
- * another balancer, that of each group tells its own.
+ * another balancer, that of each group tells its own, so each node is told of once.
  */
 export interface LoadWeightsUpdated {
   readonly type: 'loadWeightsUpdated';

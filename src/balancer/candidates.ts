@@ -30,11 +30,17 @@ export class Candidates {
 
   /**
    * Every node of the set that meets the requirement and has a weight, in the order of the set, whether or not it may
-   * take calls now: for strategies in which a node keeps its place while it is down.
+   * take calls now: for strategies in which a node keeps its place while it is down. Whoever is in the list is one, also
+   * where its requirement says otherwise by now.
    */
   get members(): readonly Node[] {
-    const { requires } = this;
-    return this.set.nodes.filter((node) => node.weight > 0 && (requires === undefined || requires.test(node)));
+    const { nodes, requires } = this;
+    let next = 0;
+    return this.set.nodes.filter((node) => {
+      if (node !== nodes[next]) return node.weight > 0 && (requires === undefined || requires.test(node));
+      next++;
+      return true;
+    });
   }
 
   /** True when somebody is left after the excluded. Looks at the nodes only when there are as many ids as nodes. */

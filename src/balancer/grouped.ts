@@ -78,7 +78,8 @@ class Groups {
     this.#subscriber = subscriber;
     for (const name of grouping.names ?? []) this.#admit(name);
     this.#ordered = [...this.#byName.values()];
-    if (grouping.whole) this.#whole = this.#group('', () => true);
+    // What it would tell of a node, the group of the node tells.
+    if (grouping.whole) this.#whole = this.#group('', () => true, undefined);
   }
 
   follow(set: NodeSet): void {
@@ -129,11 +130,11 @@ class Groups {
   #admit(name: string): void {
     this.#byName.set(
       name,
-      this.#group(name, (node) => this.#grouping.groupOf(node) === name),
+      this.#group(name, (node) => this.#grouping.groupOf(node) === name, this.#ports),
     );
   }
 
-  #group(name: string, test: (node: Node) => boolean): Group {
+  #group(name: string, test: (node: Node) => boolean, ports: BalancerPorts | undefined): Group {
     const set$ = new Subject<NodeSet>();
     const working = new Subscription();
     const group: Group = {
@@ -145,7 +146,7 @@ class Groups {
     this.life.add(working);
     working.add(
       this.#grouping
-        .balancerOf(name)(set$, this.#ports)
+        .balancerOf(name)(set$, ports)
         .subscribe({
           next: (picker) => {
             group.picker = picker;

@@ -147,8 +147,8 @@ class KeyedChooser implements Chooser {
 /** For circles in which the number of an owner is its place among the members: the index in the list of each. */
 export function indexesOf(members: readonly Node[], nodes: readonly Node[]): Int32Array<ArrayBuffer> {
   const indexOf = new Int32Array(members.length).fill(-1);
-  // The list is drawn from the members in their order.
-  for (let i = 0, next = 0; next < nodes.length; i++) {
+  // The list is drawn from the members in their order; who should not be one has no place.
+  for (let i = 0, next = 0; next < nodes.length && i < members.length; i++) {
     if (members[i] === nodes[next]) indexOf[i] = next++;
   }
   return indexOf;

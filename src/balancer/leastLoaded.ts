@@ -52,6 +52,8 @@ export function leastLoaded(options: LeastLoadedOptions = {}): Balancer {
 
 /** So that every score is finite. */
 const minWeight = 1e-100;
+/** No node has more calls than that, whatever it reports. */
+const mostCalls = 1e9;
 
 class LoadOrder implements Chooser {
   private nodes: readonly Node[] = [];
@@ -164,7 +166,7 @@ class LoadOrder implements Chooser {
   private report(index: number, load: NodeLoad): void {
     const { stats, weight } = this.nodes[index]!;
     this.reports[index] = load;
-    this.others[index] = atLeast0(load.queue) + Math.max(0, atLeast0(load.inFlight) - stats.inFlight);
+    this.others[index] = callsOf(load.queue) + Math.max(0, callsOf(load.inFlight) - stats.inFlight);
     this.factors[index] = factorOf(load, weight);
   }
 
@@ -247,6 +249,10 @@ class LoadOrder implements Chooser {
 
 function factorOf({ cpu, memory }: NodeLoad, weight: number): number {
   return (1 + Math.min(1, Math.max(atLeast0(cpu), atLeast0(memory)))) / Math.max(weight, minWeight);
+}
+
+function callsOf(reported: number | undefined): number {
+  return Math.min(atLeast0(reported), mostCalls);
 }
 
 /** Reports come from nodes: what is missing or senseless counts as nothing. */

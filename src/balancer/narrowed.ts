@@ -14,6 +14,7 @@ import type { LeftOut, Why } from '../core/why.js';
 import { AccountedPick } from './accountedPick.js';
 import { lacking } from './candidates.js';
 import type { Balancer, NoPick, Pick, PickContext, Picker, Requirement } from './picker.js';
+import { shownNode } from './shownNode.js';
 import { withTraits } from './strategy.js';
 
 /** What part of each set is picked from; there is one for each subscription. */
@@ -94,6 +95,10 @@ class NarrowedPicker implements Picker {
     this.narrowing = narrowing;
     this.reach = inner.reach ?? inner.set;
     this.noted = inner.noted;
+  }
+
+  shown(id: string): Node | undefined {
+    return shownNode(this.inner, id);
   }
 
   pick(context: PickContext): Pick | NoPick {

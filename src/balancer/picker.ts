@@ -40,6 +40,11 @@ export interface Picker {
   readonly set: NodeSet;
   /** The nodes that are dialled before a call asks for them, where they are not all. */
   readonly reach?: NodeSet;
+  /**
+   * A node in the form in which it picks from it, where that need not be the one in `set`: balancers within may be shown
+   * some as if nothing were known of their health. Undefined for one that is out of its reach.
+   */
+  shown?(id: string): Node | undefined;
   /** Synchronous. A pick counts as in flight on its node until its `end`. */
   pick(context: PickContext): Pick | NoPick;
   /**

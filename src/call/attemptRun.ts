@@ -94,13 +94,15 @@ export class AttemptRun<C, R> implements AnswerSink<R>, AttemptContext, NodeSeek
   }
 
   pick(): void {
+    if (this.over) return;
     const { balancer } = this.call.options;
+    let picker: Picker;
     try {
-      this.pickFrom(this.ports.picker(balancer));
+      picker = this.ports.picker(balancer);
     } catch (thrown) {
-      // A balancer of the user's own may throw.
-      this.refuse(FleetError.from(thrown));
+      return this.refuse(FleetError.from(thrown));
     }
+    this.pickFrom(picker);
   }
 
   next(value: R): void {
@@ -151,10 +153,11 @@ export class AttemptRun<C, R> implements AnswerSink<R>, AttemptContext, NodeSeek
     this.error(new FleetError('UNAVAILABLE', `no response within ${ms} ms (firstResponseTimeoutMs)`));
   }
 
-  /** Nobody takes it, after a wait. */
+  /** Nobody takes it, after a wait, or nobody could be asked. */
   refuse(error: FleetError): void {
     if (this.over) return;
     this.over = true;
+    this.wait?.leave();
     this.owner.failed(this, this.withAccount(error, undefined));
   }
 
@@ -189,25 +192,41 @@ export class AttemptRun<C, R> implements AnswerSink<R>, AttemptContext, NodeSeek
 
   pickFrom(picker: Picker): void {
     const { call, ports } = this;
-    // A copy on the same node would only double its work.
-    const context = call.pickContext(this.reason === 'hedge');
     const { nodeGates } = ports;
     call.picks++;
-    const picked = nodeGates.length === 0 ? picker.pick(context) : guardedPick(picker, context, nodeGates, call);
+    let picked: Pick | NoPick;
+    let refused: FleetError | undefined = undefined;
+    // Balancers, requirements and gates of the user's own may throw, also long after the call began to wait.
+    try {
+      // A copy on the same node would only double its work.
+      const context = call.pickContext(this.reason === 'hedge');
+      picked = nodeGates.length === 0 ? picker.pick(context) : guardedPick(picker, context, nodeGates, call);
+      if (this.over) return this.undo(picked);
+      if (!picked.node) {
+        // A copy has a call that goes on without it.
+        const mayWait = this.reason !== 'hedge';
+        if (mayWait && waitingHelps(picked, picker, call.options.waitForReady)) return this.waits().forPickers();
+        this.wait?.leave();
+        if (mayWait && isBarred(picked) && picked.gates.some((gate) => this.waits().at(gate))) return;
+        refused = this.withAccount(nobody(call.name, call.options.requires, picked), picked);
+      }
+    } catch (thrown) {
+      return this.refuse(FleetError.from(thrown));
+    }
     if (picked.node) {
       this.wait?.leave();
-      this.start(picked);
-      return;
+      return this.start(picked);
     }
-    if (waitingHelps(picked, picker, call.options.waitForReady)) {
-      this.waits().forPickers();
-      return;
-    }
-    this.wait?.leave();
-    if (isBarred(picked) && picked.gates.some((gate) => this.waits().at(gate))) return;
     this.over = true;
     if (ports.events.observed) attemptEvents.decisionMade(ports, this, undefined, picked);
-    this.owner.failed(this, this.withAccount(nobody(call.name, call.options.requires, picked), picked));
+    this.owner.failed(this, refused!);
+  }
+
+  /** It was given up by somebody who was told of something within the pick. */
+  private undo(picked: Pick | NoPick): void {
+    if (!picked.node) return;
+    for (const gate of this.ports.nodeGates.toReversed()) gate.undo(picked.node, this.call);
+    picked.release();
   }
 
   private waits(): NodeWait {
@@ -239,11 +258,16 @@ export class AttemptRun<C, R> implements AnswerSink<R>, AttemptContext, NodeSeek
       attemptEvents.started(ports, this, node, waitedSince);
       if (this.over) return;
     }
+    // Whether what runs is of `use`: what that throws is no failure of the node.
+    let ofUse = true;
     try {
       for (const begin of ports.beginning) begin(this);
+      ofUse = false;
       this.lease = ports.acquire(node);
       if (!this.lease) throw new FleetError('UNAVAILABLE', 'the node has just gone', { sent: false });
       const connection = ports.resourceOf(this.lease.connection);
+      // Within middlewares the failures of a connection are told, not thrown.
+      ofUse = ports.around !== undefined;
       const running =
         ports.around === undefined
           ? call.start(connection, this, this)
@@ -252,7 +276,7 @@ export class AttemptRun<C, R> implements AnswerSink<R>, AttemptContext, NodeSeek
       // It may have ended, or been given up, within the call above.
       if (this.over) running.unsubscribe();
     } catch (thrown) {
-      this.error(thrown);
+      this.error(ofUse ? misuse(thrown) : thrown);
     }
   }
 
@@ -313,4 +337,12 @@ export class AttemptRun<C, R> implements AnswerSink<R>, AttemptContext, NodeSeek
     if (this.firstResponseBy) this.ports.wheel.delete(this.firstResponseBy, this);
     this.firstResponseBy = 0;
   }
+}
+
+/** What a policy or a middleware around attempts threw before anything was sent; a `FleetError` says itself what it is. */
+function misuse(thrown: unknown): FleetError {
+  if (thrown instanceof FleetError) return thrown;
+  const { detail } = FleetError.from(thrown);
+  const message = `use: what is around attempts threw before anything was sent: ${detail}`;
+  return new FleetError('INVALID_OPTION', message, { sent: false, cause: thrown });
 }

@@ -107,8 +107,14 @@ export interface AttemptContext {
   readonly watcher: MessageWatcher | undefined;
 }
 
+/** One try, as whoever starts it sees it. */
+export interface StartContext extends AttemptContext {
+  /** `over` once nobody waits for its answers any more, which may be within the start. */
+  readonly call: { readonly over: boolean };
+}
+
 /** Starts one try on one connection; unsubscribing cancels it. `observedStart` makes one of an Observable. */
-export type StartAttempt<C, R> = (connection: C, attempt: AttemptContext, sink: AnswerSink<R>) => Unsubscribable;
+export type StartAttempt<C, R> = (connection: C, attempt: StartContext, sink: AnswerSink<R>) => Unsubscribable;
 
 export interface CallInit<C, R> {
   /** For messages and metrics, such as `/demo.Greeter/SayHello`. */
@@ -148,6 +154,8 @@ export class Call<C, R> implements CallInfo {
   readonly continuation: Continuation<R> | undefined;
   /** Set once the deadline has passed. */
   expired = false;
+  /** Set once nobody waits for its answers any more: it has ended or failed, or its user has left. */
+  over = false;
   /** How often a node was asked for. */
   picks = 0;
   node: string | undefined = undefined;

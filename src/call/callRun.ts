@@ -111,6 +111,7 @@ export class CallRun<C, R> implements AttemptOwner<C, R>, GateUser, HedgedRun, U
     if (this.over) return;
     this.remove(attempt);
     const { hedge } = this.call.options;
+    if (attempt.reason === 'hedge') this.copyEnded(attempt);
     if (attempt.node !== undefined) this.tellBudget(attempt, this.isMendable(error, attempt) ? false : undefined);
     if (hedge && !this.spoken && this.current !== undefined) {
       // Of a copy that found no node, those that have one know nothing.
@@ -130,8 +131,16 @@ export class CallRun<C, R> implements AttemptOwner<C, R>, GateUser, HedgedRun, U
     return [this.current, ...(this.others ?? [])];
   }
 
-  hedge(): void {
-    this.launch('hedge');
+  hedge(): boolean {
+    return this.launch('hedge').node !== undefined;
+  }
+
+  /** One that found no node was none. */
+  private copyEnded({ node }: AttemptRun<C, R>): void {
+    this.hedging?.copyEnded();
+    if (node !== undefined) return;
+    this.counted--;
+    this.ports.budget.putBack();
   }
 
   refusedHedge(): void {
@@ -146,7 +155,7 @@ export class CallRun<C, R> implements AttemptOwner<C, R>, GateUser, HedgedRun, U
     else this.end(single && this.spoken ? 'OK' : 'CANCELLED');
   }
 
-  private launch(reason: AttemptReason): void {
+  private launch(reason: AttemptReason): AttemptRun<C, R> {
     const { call, ports } = this;
     // One that is repeated as if it had never been takes the place of the one before.
     const previous = reason === 'transparent' ? this.counted - 1 : this.counted;
@@ -157,6 +166,7 @@ export class CallRun<C, R> implements AttemptOwner<C, R>, GateUser, HedgedRun, U
     const { hedge } = call.options;
     if (hedge && !this.spoken) (this.hedging ??= new Hedging(hedge, call, ports, this)).arm();
     attempt.pick();
+    return attempt;
   }
 
   private retry(error: FleetError, attempt: AttemptRun<C, R>): void {
@@ -224,7 +234,7 @@ export class CallRun<C, R> implements AttemptOwner<C, R>, GateUser, HedgedRun, U
     ports.meter.retried(call.name, reason);
     // Who was told of it may have given the call up.
     if (this.over) return;
-    if (delayMs === 0) return this.launch(reason);
+    if (delayMs === 0) return void this.launch(reason);
     this.pause = ports.scheduler.schedule(() => {
       this.pause = undefined;
       this.launch(reason);

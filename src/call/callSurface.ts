@@ -4,12 +4,14 @@ import type { Subscriber, Unsubscribable } from 'rxjs';
 import type { AnswerSink } from '../core/answerSink.js';
 import type { Expiring } from '../core/deadlineWheel.js';
 import { FleetError } from '../core/fleetError.js';
+import { linked } from '../core/linked.js';
 import type { SwiftEnds } from '../core/swiftEnds.js';
 import type { Call } from './call.js';
 import type { MethodMeter } from './callMeter.js';
 import { CallRun } from './callRun.js';
 import type { Handler } from './middleware.js';
 import type { PipelinePorts } from './pipelinePorts.js';
+import type { CallEnd } from './policy.js';
 import type { RunningCall, RunningCalls } from './runningCalls.js';
 
 /** What a surface needs of the client around it. */
@@ -38,7 +40,6 @@ export class CallSurface<C, R> implements AnswerSink<R>, Expiring, RunningCall, 
   private readonly method: MethodMeter;
   private inner: Unsubscribable | undefined = undefined;
   private starting = true;
-  private over = false;
   /** The failure is yet to be told. */
   private telling: Unsubscribable | undefined = undefined;
   private messages = 0;
@@ -48,6 +49,10 @@ export class CallSurface<C, R> implements AnswerSink<R>, Expiring, RunningCall, 
     this.ports = ports;
     this.subscriber = subscriber;
     this.method = ports.meter.of(call.name);
+  }
+
+  private get over(): boolean {
+    return this.call.over;
   }
 
   start(): void {
@@ -74,6 +79,8 @@ export class CallSurface<C, R> implements AnswerSink<R>, Expiring, RunningCall, 
       return;
     }
     this.subscriber.next(answer);
+    // Who leaves within the start is not heard otherwise before it has ended.
+    if (this.starting && this.subscriber.closed) this.unsubscribe();
   }
 
   error(thrown: unknown): void {
@@ -129,20 +136,25 @@ export class CallSurface<C, R> implements AnswerSink<R>, Expiring, RunningCall, 
 
   private startWithin(handler: Handler<C>): void {
     try {
-      const inner = handler(this.call).subscribe({
-        next: (answer) => this.next(answer),
-        error: (error: unknown) => this.error(error),
-        complete: () => this.complete(),
-      });
-      this.inner = inner;
-      if (this.over) inner.unsubscribe();
+      linked(handler(this.call), this, (inner) => (this.inner = inner));
     } catch (thrown) {
       this.error(thrown);
     }
   }
 
+  /** The call is over, so what a policy throws is not its error; as with a listener, whoever watches the process is told. */
+  private tell(told: SurfacePorts<C>['ending'][number], end: CallEnd): void {
+    try {
+      told(this.call, end);
+    } catch (thrown) {
+      this.ports.scheduler.schedule(() => {
+        throw thrown;
+      });
+    }
+  }
+
   private end(code: FleetError['code'] | 'OK', error: FleetError | undefined): void {
-    this.over = true;
+    this.call.over = true;
     const { call, ports, messages } = this;
     // First, since whoever is told of it may close the client.
     ports.running.delete(this);
@@ -154,7 +166,7 @@ export class CallSurface<C, R> implements AnswerSink<R>, Expiring, RunningCall, 
     this.method.ended(code, latencyMs, firstMessageMs, at);
     if (ports.ending.length > 0) {
       const end = { code, error, latencyMs, firstMessageMs, messages };
-      for (const told of ports.ending) told(call, end);
+      for (const told of ports.ending) this.tell(told, end);
     }
     if (ports.events.observed) {
       ports.events.next({ type: 'callEnded', at: ports.now(), call, code, error, latencyMs, firstMessageMs, messages });

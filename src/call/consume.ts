@@ -2,6 +2,7 @@
 
 import { from, Observable, type ObservableInput } from 'rxjs';
 import { withDemand, type Demand } from '../core/demand.js';
+import { linked } from '../core/linked.js';
 import { requireOption } from '../core/requireOption.js';
 
 export interface ConsumeOptions {
@@ -53,8 +54,9 @@ export function consume<T, R>(
         subscriber.error(thrown);
         return;
       }
-      subscriber.add(
-        projected.subscribe({
+      linked(
+        projected,
+        {
           next: (result) => subscriber.next(result),
           error: (error: unknown) => subscriber.error(error),
           complete: () => {
@@ -63,13 +65,15 @@ export function consume<T, R>(
             else if (ended && active === 0) subscriber.complete();
             if (demand.ready) for (const callback of waiting.splice(0)) callback();
           },
-        }),
+        },
+        (running) => subscriber.add(running),
       );
     };
 
-    subscriber.add(
-      withDemand(demand, () =>
-        source.subscribe({
+    withDemand(demand, () =>
+      linked(
+        source,
+        {
           // What cannot be held back (a source that is no call) waits here.
           next: (value) => (active < concurrency ? work(value) : void queue.push(value)),
           error: (error: unknown) => subscriber.error(error),
@@ -77,7 +81,8 @@ export function consume<T, R>(
             ended = true;
             if (active === 0) subscriber.complete();
           },
-        }),
+        },
+        (running) => subscriber.add(running),
       ),
     );
   });

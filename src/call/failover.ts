@@ -1,6 +1,6 @@
 /** The catchError switch: another source takes over, as long as nothing has been said. */
 
-import { from, Observable, type ObservableInput } from 'rxjs';
+import { catchError, defer, tap, type Observable, type ObservableInput } from 'rxjs';
 import { FleetError } from '../core/fleetError.js';
 
 /**
@@ -22,29 +22,14 @@ export function failover<T, F = T>(
   next: (error: FleetError) => ObservableInput<F>,
 ): (source: Observable<T>) => Observable<T | F> {
   return (source) =>
-    new Observable((subscriber) => {
+    defer(() => {
       let spoken = false;
-      const first = source.subscribe({
-        next(value) {
-          spoken = true;
-          subscriber.next(value);
-        },
-        error(error: unknown) {
-          if (spoken) {
-            subscriber.error(error);
-            return;
-          }
-          let second: Observable<F>;
-          try {
-            second = from(next(FleetError.from(error)));
-          } catch (thrown) {
-            subscriber.error(thrown);
-            return;
-          }
-          second.subscribe(subscriber);
-        },
-        complete: () => subscriber.complete(),
-      });
-      subscriber.add(first);
+      return source.pipe(
+        tap(() => (spoken = true)),
+        catchError((error: unknown) => {
+          if (spoken) throw error;
+          return next(FleetError.from(error));
+        }),
+      );
     });
 }

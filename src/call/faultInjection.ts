@@ -10,12 +10,14 @@ import { asyncScheduler, defer, finalize, mergeMap, Observable, throwError, time
 import { errorCodes, type FleetErrorCode } from '../core/errorCodes.js';
 import { FleetError } from '../core/fleetError.js';
 import type { Node } from '../core/node.js';
+import { requireDuration } from '../core/requireDuration.js';
 import { requireOption } from '../core/requireOption.js';
 import type { AnyAttemptMiddleware, AnyMiddleware } from './middleware.js';
 
 export interface FaultInjectionOptions {
   /** Waits before it goes on. */
   readonly delay?: {
+    /** From 0 to twelve days (2^30). */
     readonly ms: number;
     /** Spread evenly over ± this fraction, from 0 to 1. Default 0. */
     readonly jitter?: number;
@@ -58,7 +60,7 @@ export type FaultInjection = AnyMiddleware & AnyAttemptMiddleware;
  * createFleet({ …, use: [perAttempt(faultInjection({ abort: { code: 'UNAVAILABLE', ratio: 0.1 } }))] });
  * ```
  *
- * @throws FleetError `INVALID_OPTION` for a ratio or jitter outside 0 to 1, a negative wait or an unknown code.
+ * @throws FleetError `INVALID_OPTION` for a ratio or jitter outside 0 to 1, a wait that no timer can keep or an unknown code.
  */
 export function faultInjection(options: FaultInjectionOptions): FaultInjection {
   const { delay, abort, match, enabled, maxActive = Infinity } = options;
@@ -107,7 +109,7 @@ function check({ delay, abort, maxActive = Infinity }: FaultInjectionOptions): v
   requireOption(maxActive >= 1, 'faultInjection.maxActive', 'at least 1', maxActive);
   if (delay) {
     const { ms, ratio, jitter = 0 } = delay;
-    requireOption(ms >= 0 && Number.isFinite(ms), 'faultInjection.delay.ms', 'at least 0', ms);
+    requireDuration('faultInjection.delay.ms', ms, 0);
     requireOption(isShare(ratio), 'faultInjection.delay.ratio', 'from 0 to 1', ratio);
     requireOption(isShare(jitter), 'faultInjection.delay.jitter', 'from 0 to 1', jitter);
   }

@@ -25,6 +25,8 @@ export class GatePass implements Entrant {
   private passed = 0;
   private waiting = false;
   private over = false;
+  /** At which gate it was when it was over. */
+  private stoodAt = 0;
   private hasWaited = false;
   /** When the last gate let it in, on the stopwatch; nothing before. */
   admittedAt = NaN;
@@ -42,11 +44,14 @@ export class GatePass implements Entrant {
     const { gates } = this.ports;
     try {
       while (this.passed < gates.length) {
-        const gate = gates[this.passed]!;
+        const at = this.passed;
+        const gate = gates[at]!;
         const admitted = gate.enter(this);
         // The call may have been given up within that.
         if (this.over) return admitted ? gate.leave(this, this.endOf('CANCELLED')) : gate.withdraw(this);
         if (!admitted) {
+          // Whom the gate sent away for it may have made room within that, so that it has gone on.
+          if (this.passed !== at) return;
           this.waiting = true;
           this.hasWaited = true;
           return;
@@ -63,6 +68,8 @@ export class GatePass implements Entrant {
 
   /** A gate lets it go on after a wait. */
   admit(): void {
+    // It was given up by somebody who was told of that.
+    if (this.over) return this.ports.gates[this.stoodAt]!.leave(this, this.endOf('CANCELLED'));
     this.waiting = false;
     this.passed++;
     this.enter();
@@ -78,6 +85,7 @@ export class GatePass implements Entrant {
   leave(code: GateEnd['code']): void {
     const { gates } = this.ports;
     this.over = true;
+    this.stoodAt = this.passed;
     if (this.waiting) gates[this.passed]!.withdraw(this);
     this.waiting = false;
     if (this.passed === 0) return;

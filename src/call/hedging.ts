@@ -15,8 +15,8 @@ export interface HedgedRun {
   readonly counted: number;
   /** Attempts that run, each with the node that it was given; none when the call has spoken or waits for a retry. */
   running(): readonly { readonly node: Node | undefined }[];
-  /** Sends another copy. */
-  hedge(): void;
+  /** Sends another copy; false when there is no node for it. */
+  hedge(): boolean;
   /** The budget did not allow another copy. */
   refusedHedge(): void;
 }
@@ -25,8 +25,9 @@ export class Hedging<C, R> implements Expiring {
   private dueAt = 0;
   /** Copies that were sent. */
   private copies = 0;
-  /** How often there was no room for one. */
+  /** How often there was no room for one, or no node. */
   private postponed = 0;
+  private over = false;
   private readonly most: number;
 
   constructor(
@@ -39,14 +40,12 @@ export class Hedging<C, R> implements Expiring {
   }
 
   /** The next copy goes after the delay, unless something is heard before. */
-  arm(): void {
+  arm(leastMs = 0): void {
     const { call, ports, options } = this;
-    if (this.dueAt > 0 || this.run.counted >= this.most) return;
+    if (this.over || this.dueAt > 0 || this.run.counted >= this.most) return;
     if (!call.idempotent && call.options.failover !== true) return;
     const delayMs = hedgeDelay(options, (fraction) => ports.meter.firstAnswer(call.name, fraction));
-    if (delayMs === undefined) return;
-    // Each time that there was no room it waits for twice as long.
-    this.armFor(this.postponed === 0 ? delayMs : Math.max(1, delayMs) * 2 ** this.postponed);
+    if (delayMs !== undefined) this.armFor(Math.max(leastMs, delayMs) * 2 ** this.postponed);
   }
 
   disarm(): void {
@@ -54,8 +53,16 @@ export class Hedging<C, R> implements Expiring {
     this.dueAt = 0;
   }
 
-  /** The call has spoken, or is over. */
+  /** A copy has ended, and leaves its room to others. */
+  copyEnded(): void {
+    if (this.copies === 0) return;
+    this.copies--;
+    this.ports.copies.closed(1);
+  }
+
+  /** The call has spoken, or is over: there is no other copy. */
   done(): void {
+    this.over = true;
     this.disarm();
     this.ports.copies.closed(this.copies);
     this.copies = 0;
@@ -65,8 +72,10 @@ export class Hedging<C, R> implements Expiring {
   after(error: FleetError): void {
     const pushback = pushbackOf(error);
     this.disarm();
-    if (pushback === 'stop') return;
-    if (pushback) this.armFor(pushback);
+    // For good: the node spoke for all that would follow.
+    if (pushback === 'stop') this.over = true;
+    else if (this.over) return;
+    else if (pushback) this.armFor(pushback);
     else this.launch();
   }
 
@@ -87,19 +96,21 @@ export class Hedging<C, R> implements Expiring {
   private launch(): void {
     const { call, ports, run } = this;
     const running = run.running();
-    if (running.length === 0 || run.counted >= this.most) return;
+    if (this.over || running.length === 0 || run.counted >= this.most) return;
     // One that still waits for a node is not slow yet.
-    if (running.some(({ node }) => node === undefined)) return this.arm();
+    if (running.some(({ node }) => node === undefined)) return this.arm(1);
     if (ports.copies.full) {
       // Told once, since it may be so for as long as the call waits.
       if (this.postponed++ === 0) run.refusedHedge();
-      return this.arm();
+      return this.arm(1);
     }
     if (!ports.budget.withdraw()) return run.refusedHedge();
     this.copies++;
     ports.copies.opened();
     for (const { node } of running) call.avoid(node!.id);
-    ports.meter.retried(call.name, 'hedge');
-    run.hedge();
+    if (run.hedge()) return ports.meter.retried(call.name, 'hedge');
+    this.disarm();
+    this.postponed++;
+    this.arm(1);
   }
 }

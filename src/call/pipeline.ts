@@ -26,7 +26,8 @@ export function pipeline<C>(ports: PipelinePorts<C>): Handler<C> {
   return <R>(call: Call<C, R>) =>
     new Observable<R>((subscriber: Subscriber<R>) => {
       const run = new CallRun(call, ports, subscriber, ports.clock());
+      // First, since whoever takes an answer may leave within the start.
+      subscriber.add(run);
       run.begin();
-      return run;
     });
 }

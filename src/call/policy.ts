@@ -46,9 +46,12 @@ export interface RunningPolicy {
   readonly gate?: Gate;
   /** Asked after each pick. */
   readonly nodeGate?: NodeGate;
-  /** Told of each attempt when its node is known, before anything is sent; may replace its headers. */
+  /**
+   * Told of each attempt when its node is known, before anything is sent; may replace its headers. What it throws fails
+   * the attempt with `INVALID_OPTION`, and is not charged to the node.
+   */
   begin?(attempt: BeginningAttempt): void;
-  /** Told of each call when it is over, as its user sees it. */
+  /** Told of each call when it is over, as its user sees it. What it throws is told to the process, and changes no call. */
   end?(call: CallInfo, end: CallEnd): void;
   /** Ids of nodes that are no longer known. */
   forget?(id: string): void;

@@ -1,6 +1,6 @@
 /** What a callback throws is an error of the call, not of the process. */
 
-import { Observable } from 'rxjs';
+import { catchError, defer, throwError } from 'rxjs';
 import { FleetError } from '../core/fleetError.js';
 import type { AnyMiddleware } from './middleware.js';
 
@@ -13,17 +13,5 @@ import type { AnyMiddleware } from './middleware.js';
  */
 export function recover(): AnyMiddleware {
   return (next) => (call) =>
-    new Observable((subscriber) => {
-      try {
-        subscriber.add(
-          next(call).subscribe({
-            next: (value) => subscriber.next(value),
-            error: (error: unknown) => subscriber.error(FleetError.from(error)),
-            complete: () => subscriber.complete(),
-          }),
-        );
-      } catch (thrown) {
-        subscriber.error(FleetError.from(thrown));
-      }
-    });
+    defer(() => next(call)).pipe(catchError((thrown: unknown) => throwError(() => FleetError.from(thrown))));
 }

@@ -3,6 +3,7 @@
 import { Observable, type Unsubscribable } from 'rxjs';
 import type { AnswerSink } from '../core/answerSink.js';
 import type { AttemptContext, Call } from './call.js';
+import { intoSink } from './intoSink.js';
 import type { AttemptCall, AttemptHandler } from './middleware.js';
 
 /** Starts it; what they see and may replace is what `context` says now. */
@@ -24,9 +25,5 @@ export function startWithin<C, R>(
         single: () => sink.single?.(),
       }),
     );
-  return around(innermost as never)(seen).subscribe({
-    next: (value) => sink.next(value),
-    error: (error: unknown) => sink.error(error),
-    complete: () => sink.complete(),
-  });
+  return intoSink(around(innermost as never)(seen), call, sink);
 }

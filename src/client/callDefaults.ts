@@ -26,17 +26,28 @@ function resolved(
   calls: CallOptions,
   { longestDeadlineMs, ...method }: MethodOptions,
 ): (own: CallOptions | undefined) => CallOptions {
-  const both = { ...calls, ...method };
+  const both = over(calls)(method);
+  const merged = over(both);
   if (longestDeadlineMs === undefined) {
     if (Object.keys(both).length === 0) return (own) => own ?? both;
-    return (own) => (own === undefined ? both : { ...both, ...own });
+    return (own) => (own === undefined ? both : merged(own));
   }
   const limited = (options: CallOptions): CallOptions => {
     const { deadlineMs = Infinity } = options;
     return deadlineMs <= longestDeadlineMs ? options : { ...options, deadlineMs: longestDeadlineMs };
   };
   const alone = limited(both);
-  return (own) => (own === undefined ? alone : limited({ ...both, ...own }));
+  return (own) => (own === undefined ? alone : limited(merged(own)));
+}
+
+/** Brings options and their defaults together; what is given as `undefined` is not given. */
+function over(defaults: CallOptions): (own: CallOptions) => CallOptions {
+  const keys = (Object.keys(defaults) as (keyof CallOptions)[]).filter((key) => defaults[key] !== undefined);
+  return (own) => {
+    const merged: Record<string, unknown> = { ...defaults, ...own };
+    for (const key of keys) if (merged[key] === undefined) merged[key] = defaults[key];
+    return merged;
+  };
 }
 
 /** `/demo.Greeter/*` for `/demo.Greeter/SayHello`. */

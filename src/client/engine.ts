@@ -83,9 +83,29 @@ export interface EngineKind<C extends Connection, T> {
   readonly loadReports?: ((target: HealthTarget<C>) => Observable<LoadReport>) | undefined;
 }
 
-export function createEngine<C extends Connection, T>(
+/** @throws FleetError `INVALID_OPTION`, naming the option; nothing stays open then. */
+export function createEngine<C extends Connection, T>(options: EngineOptions<T>, kind: EngineKind<C, T>): Engine<C, T> {
+  const begun: End[] = [];
+  try {
+    return startEngine(options, kind, begun);
+  } catch (thrown) {
+    endAll(begun);
+    throw thrown;
+  }
+}
+
+/** Ends what was begun. */
+type End = () => void;
+
+/** The last that was begun first. */
+function endAll(begun: End[]): void {
+  for (let end = begun.pop(); end; end = begun.pop()) end();
+}
+
+function startEngine<C extends Connection, T>(
   options: EngineOptions<T>,
   { open, resourceOf, health, loadOf = () => undefined, loadReports }: EngineKind<C, T>,
+  begun: End[],
 ): Engine<C, T> {
   const { scheduler = asyncScheduler, random = Math.random, service = '', namespace } = options;
   const { use = [], balancer = roundRobin(), onDiscoveryEvent } = options;
@@ -116,6 +136,7 @@ export function createEngine<C extends Connection, T>(
   const meter = new CallMeter(clock);
   const swiftEnds = new SwiftEnds(scheduler);
   const connections = channelPool<C>({ scheduler, random, ...options.connections, open });
+  begun.push(() => connections.close());
   const onEvent: EngineOptions<T>['onDiscoveryEvent'] = (event) => {
     onDiscoveryEvent?.(event);
     if (events.observed) events.next({ type: 'discovery', at: now(), event });
@@ -127,6 +148,7 @@ export function createEngine<C extends Connection, T>(
   };
   const query = { service, namespace, reconfirm$, onEvent, onXdsEvent, scheduler, random };
   const directory = createNodeDirectory(options.discovery(query), { initialState: options.initialState });
+  begun.push(() => directory.close());
   const { nodes$ } = directory;
   const nodes = () => nodes$.value;
   const annotations = {
@@ -135,7 +157,13 @@ export function createEngine<C extends Connection, T>(
   };
 
   const policies = startPolicies(layers.policies, { scheduler, random, clock, events, nodes, ...annotations });
-  const pickers = new Pickers(pickableNodes(directory, options, { events, scheduler }), balancer, { events });
+  begun.push(() => policies.running.forEach((policy) => policy.close()));
+  const seen$ = pickableNodes(directory, options, { events, scheduler });
+  const pickers = new Pickers(seen$, balancer, { events });
+  begun.push(
+    () => pickers.close(),
+    () => life.unsubscribe(),
+  );
   const follow = () => connections.follow(nodes(), pickers.reach(nodes()));
   life.add(pickers.changes(undefined).subscribe({ next: follow, error: () => undefined }));
   follow();
@@ -202,7 +230,8 @@ export function createEngine<C extends Connection, T>(
   }
 
   const reporting = [...policies.running, ...detectors.running];
-  const snapshot = () => fleetSnapshot({ meter, nodes, traits: balancer.traits, budget, reporting, now, clock });
+  const seen = () => (pickers.failure ? nodes() : pickers.now(undefined).set);
+  const snapshot = () => fleetSnapshot({ meter, nodes, seen, traits: balancer.traits, budget, reporting, now, clock });
   const endings$ = events.pipe(filter(({ type }) => type === 'callEnded'));
 
   return {
@@ -210,7 +239,7 @@ export function createEngine<C extends Connection, T>(
     nodes$,
     changes$: directory.changes$,
     node$: (id) => directory.node$(id),
-    ready: (waiting) => ready(nodes$, scheduler, waiting),
+    ready: (waiting) => ready(seen$, scheduler, waiting).pipe(map(nodes)),
     events$: merge(events, stateEvents(directory, connections, xdsStates, scheduler)).pipe(takeUntil(closed$)),
     outcomes$,
     decisions$: events.pipe(filter((event) => event.type === 'decision')),
@@ -266,13 +295,9 @@ export function createEngine<C extends Connection, T>(
         const { drainMs = 5_000 } = closeOptions;
         if (running.size > 0 && drainMs > 0) await idleWithin(idle$, drainMs, scheduler);
         running.close();
-        pickers.close();
-        life.unsubscribe();
-        for (const policy of policies.running) policy.close();
         swiftEnds.rest();
-        directory.close();
+        endAll(begun);
         outcomes$.complete();
-        connections.close();
         events.afterwards(() => {
           closed$.next();
           events.complete();

@@ -79,7 +79,7 @@ export interface NodeFigures {
 export interface BalancerFigures {
   /** The strategy, by its gRPC name where it has one. */
   readonly strategy: string;
-  /** Nodes that take calls now. */
+  /** Nodes that take calls now, also where that is for a panic. */
   readonly activeNodes: number;
   readonly totalNodes: number;
   /** Picks of nodes that are known now, retries included. */
@@ -108,6 +108,8 @@ export interface FleetSnapshot {
 export interface SnapshotPorts {
   readonly meter: CallMeter;
   readonly nodes: () => NodeSet;
+  /** The same, as the balancer is shown them. */
+  readonly seen: () => NodeSet;
   readonly traits: BalancerTraits | undefined;
   readonly budget: RetryBudget;
   /** The policies and the detectors. */
@@ -122,7 +124,8 @@ interface Reporting {
   report?(): object;
 }
 
-export function fleetSnapshot({ meter, nodes, traits, budget, reporting, now, clock }: SnapshotPorts): FleetSnapshot {
+export function fleetSnapshot(ports: SnapshotPorts): FleetSnapshot {
+  const { meter, nodes, seen, traits, budget, reporting, now, clock } = ports;
   const time = clock();
   const set = nodes();
   const methods = [...meter.methods.values()];
@@ -134,7 +137,7 @@ export function fleetSnapshot({ meter, nodes, traits, budget, reporting, now, cl
     nodes: set.nodes.map((node) => nodeFigures(node, time)),
     balancer: {
       strategy: traits?.name ?? 'custom',
-      activeNodes: set.nodes.filter(isRoutable).length,
+      activeNodes: seen().nodes.filter(isRoutable).length,
       totalNodes: set.size,
       selections: set.nodes.reduce((sum, { stats }) => sum + stats.requests + stats.inFlight, 0),
     },

@@ -46,11 +46,19 @@ export interface Policies {
   readonly running: readonly (RunningPolicy & { readonly name: string })[];
 }
 
+/** What one of them throws as it starts ends those before it. */
 export function startPolicies(policies: readonly Policy[], ports: Omit<PolicyPorts, 'by'>): Policies {
   const names = numbered(policies.map(({ name }) => name));
-  const running = policies.map((policy, i) =>
-    Object.assign(policy.start({ ...ports, by: names[i]! }), { name: names[i]! }),
-  );
+  const running: (RunningPolicy & { readonly name: string })[] = [];
+  try {
+    policies.forEach((policy, i) => {
+      const name = names[i]!;
+      running.push(Object.assign(policy.start({ ...ports, by: name }), { name }));
+    });
+  } catch (thrown) {
+    for (const policy of running) policy.close();
+    throw thrown;
+  }
   return {
     gates: running.map(({ gate }) => gate).filter((gate) => gate !== undefined),
     nodeGates: running.map(({ nodeGate }) => nodeGate).filter((gate) => gate !== undefined),

@@ -1,6 +1,6 @@
 /** The pickers of a client: that of its balancer, and one for each other balancer that calls ask for. */
 
-import { Subject, type Observable, type Subscription } from 'rxjs';
+import { Subject, Subscription, type Observable } from 'rxjs';
 import type { Balancer, BalancerPorts, Picker } from '../balancer/picker.js';
 import { FleetError } from '../core/fleetError.js';
 import { NodeSet } from '../core/nodeSet.js';
@@ -11,6 +11,8 @@ const most = 64;
 /** A balancer at work. */
 interface Seat {
   picker: Picker;
+  /** What went wrong with it or with the nodes, once it has. */
+  failure: FleetError | undefined;
   readonly picker$: Subject<Picker>;
   readonly subscription: Subscription;
 }
@@ -34,7 +36,7 @@ export class Pickers {
   /**
    * The picker now.
    *
-   * @throws FleetError `INVALID_OPTION` when calls bring too many different balancers.
+   * @throws FleetError `INVALID_OPTION` when calls bring too many different balancers; what went wrong with that of the call.
    */
   now(balancer: Balancer | undefined): Picker {
     return balancer === undefined ? this.#main.picker : this.#of(balancer).picker;
@@ -73,31 +75,34 @@ export class Pickers {
         throw new FleetError('INVALID_OPTION', `options.balancer: ${what}, since it remembers whose turn it is`);
       }
       seat = this.#seat(balancer);
+      if (seat.failure) throw seat.failure;
       if (!this.#closed) this.#others.set(balancer, seat);
     }
     return seat;
   }
 
   #seat(balancer: Balancer): Seat {
+    const ofCall = this.#main !== undefined;
     const picker$ = new Subject<Picker>();
-    const seat = {
-      picker: undefined as unknown as Picker,
-      picker$,
-      subscription: undefined as unknown as Subscription,
-    };
-    seat.subscription = balancer(this.#nodes$, this.#ports).subscribe({
+    const subscription = new Subscription();
+    const seat: Seat = { picker: undefined as never, failure: undefined, picker$, subscription };
+    const picking = balancer(this.#nodes$, this.#ports).subscribe({
       next: (picker) => {
         seat.picker = picker;
         picker$.next(picker);
       },
       error: (error: unknown) => {
         const failure = FleetError.from(error, 'DISCOVERY_FAILED');
-        if (seat === this.#main || this.#main === undefined) this.failure = failure;
+        seat.failure = failure;
+        // The next call that brings it has it made anew: what broke it may be over, and its last picker knows nothing new.
+        if (ofCall) this.#others.delete(balancer);
+        else this.failure = failure;
         picker$.error(failure);
       },
     });
-    if (!seat.picker && !this.failure) {
-      seat.subscription.unsubscribe();
+    subscription.add(picking);
+    if (!seat.picker && !seat.failure) {
+      subscription.unsubscribe();
       throw new FleetError('INVALID_OPTION', 'the balancer must yield a picker for each node set, at once');
     }
     return seat;

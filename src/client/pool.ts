@@ -1,8 +1,8 @@
 /** A pool of anything that there is one of per node: SQL clients, HTTP agents, SDKs. */
 
-import { BehaviorSubject, defaultIfEmpty, from, map, take, type Observable, type ObservableInput } from 'rxjs';
+import { defaultIfEmpty, from, map, take, type Observable, type ObservableInput } from 'rxjs';
 import type { CallOptions, StartAttempt } from '../call/call.js';
-import type { Connection, ConnectivityState } from '../core/channel.js';
+import { intoSink } from '../call/intoSink.js';
 import { FleetError } from '../core/fleetError.js';
 import type { Node } from '../core/node.js';
 import type { Discovery } from '../discovery/discovery.js';
@@ -10,6 +10,7 @@ import { activeHealth, type ActiveHealthOptions } from '../health/activeHealth.j
 import type { Verdict } from '../health/healthCheck.js';
 import { createEngine, liveNodesOf } from './engine.js';
 import type { EngineOptions, LiveNodes } from './engineOptions.js';
+import { Held } from './pool/held.js';
 import { PoolAttempt } from './pool/poolAttempt.js';
 import { poolFailure, type ClassifyFailure } from './pool/poolFailure.js';
 import { PoolMembers, type PoolMember } from './pool/poolMembers.js';
@@ -26,8 +27,9 @@ export interface PoolOptions<T> extends Omit<EngineOptions<T>, 'discovery'> {
    */
   readonly open?: (node: Node) => T;
   /**
-   * Ends a resource that is no longer needed, after the calls on it have ended. May give a promise, for which the pool's
-   * `close()` waits. Default: its `Symbol.asyncDispose` or `Symbol.dispose`, if it has one.
+   * Ends a resource that is no longer needed, after the calls on it have ended: one that was opened when its connection is
+   * given up, one that a member brought once the member leaves or the pool closes. May give a promise, for which the pool's
+   * `close()` waits; that it fails is nobody's error. Default: its `Symbol.asyncDispose` or `Symbol.dispose`, if it has one.
    */
   readonly close?: (resource: T) => unknown;
   /** Asks a resource whether it works: an error means no. Every 10 s, 3 failures out, 2 successes in. */
@@ -76,7 +78,7 @@ export interface Pool<T> extends LiveNodes {
   reweight(id: string, weight: number): boolean;
 }
 
-/** The methods of `T` as Observables of what they return or resolve to. */
+/** The methods of `T` as Observables of what they return, resolve to or emit. An array that is returned is one value. */
 export type PoolClient<T> = {
   readonly [K in keyof T as T[K] extends (...args: never[]) => unknown ? K : never]: T[K] extends (
     ...args: infer A
@@ -85,7 +87,8 @@ export type PoolClient<T> = {
     : never;
 };
 
-type Emitted<R> = R extends string ? R : R extends ObservableInput<infer V> ? V : R;
+/** What `use` takes apart; anything else, an array or bytes as well, is one answer. */
+type Emitted<R> = R extends Observable<infer V> | PromiseLike<infer V> | AsyncIterable<infer V> ? V : R;
 
 /**
  * Starts a pool, until `close()`.
@@ -108,33 +111,47 @@ type Emitted<R> = R extends string ? R : R extends ObservableInput<infer V> ? V 
  */
 export function createPool<T>(options: PoolOptions<T>): Pool<T> {
   const { open, close = dispose, probe, health, scheduler, random, classify, calls = {} } = options;
-  const members = new PoolMembers<T>(options.members ?? []);
-  const check =
-    probe && activeHealth<Held<T>>(({ channel }) => probed(probe(channel.value)), { scheduler, random, ...health });
-  const resourceFor = (node: Node): T => {
-    const given = members.resource(node.id);
-    if (given) return given.value;
-    if (open) return open(node);
-    throw new FleetError('INVALID_OPTION', `member ${node.id} has no resource: add it with one, or give open`);
-  };
-  for (const { id } of options.members ?? []) requireResource(id);
-  const retry = calls.retry === false ? false : { ...repeatable, ...calls.retry };
   // Ends of resources that take a while, which the pool waits for before it is gone.
   const ending = new Set<PromiseLike<unknown>>();
   const end = (resource: T) => {
-    const ended = close(resource) as PromiseLike<unknown> | undefined;
-    if (typeof ended?.then !== 'function') return;
-    ending.add(ended);
-    const forget = () => void ending.delete(ended);
-    ended.then(forget, forget);
+    try {
+      const ended = close(resource) as PromiseLike<unknown> | undefined;
+      if (typeof ended?.then !== 'function') return;
+      ending.add(ended);
+      const forget = () => void ending.delete(ended);
+      ended.then(forget, forget);
+    } catch {
+      // A resource that fails to end is given up all the same.
+    }
+  };
+  const members = new PoolMembers<T>(options.members ?? [], { service: options.service ?? '', end });
+  const check =
+    probe && activeHealth<Held<T>>(({ channel }) => probed(probe(channel.value)), { scheduler, random, ...health });
+  for (const { id } of options.members ?? []) requireResource(id);
+  const retry = calls.retry === false ? false : { ...repeatable, ...calls.retry };
+  // What new work gets, by the ids of the members.
+  const inUse = new Map<string, Held<T>>();
+  const hold = (node: Node): Held<T> => {
+    const { id } = node;
+    const given = members.given(id);
+    requireResource(id);
+    const value = given ? given.value : open!(node);
+    given?.hold();
+    const held = new Held(value, given, () => {
+      if (inUse.get(id) === held) inUse.delete(id);
+      if (given) given.release();
+      else end(value);
+    });
+    inUse.set(id, held);
+    return held;
   };
   const engine = createEngine<Held<T>, T>(
     { ...options, calls: { ...calls, retry }, discovery: members.discovery(options.discovery) },
-    { open: (node) => new Held(resourceFor(node), end), resourceOf: ({ value }) => value, health: check },
+    { open: hold, resourceOf: ({ value }) => value, health: check },
   );
 
   function requireResource(id: string): void {
-    if (open || members.resource(id)) return;
+    if (open || members.given(id)) return;
     throw new FleetError('INVALID_OPTION', `member ${id} needs a resource, since the pool has no open`);
   }
 
@@ -146,11 +163,15 @@ export function createPool<T>(options: PoolOptions<T>): Pool<T> {
         throw new FleetError('INVALID_OPTION', `member ${member.id} needs a resource, since the pool has no open`);
       }
       members.add(member);
+      // Who is replaced while a change is being told is not seen to leave.
+      const held = inUse.get(member.id);
+      if (held && held.given !== members.given(member.id)) held.retire();
     },
     remove: (id) => members.remove(id),
     reweight: (id, weight) => members.reweight(id, weight),
     async close(closeOptions) {
       await engine.close(closeOptions);
+      members.close();
       await Promise.allSettled(ending);
     },
     [Symbol.asyncDispose]: () => pool.close(),
@@ -182,22 +203,35 @@ function workStart<T, R>(
   return (resource, context, sink) => {
     const attempt = new PoolAttempt(context);
     let answers$: Observable<R>;
+    let promised = false;
+    let done = false;
     try {
       const answers = work(resource, attempt);
-      if (isPromise(answers)) sink.single?.();
+      promised = isPromise(answers);
+      if (promised) sink.single?.();
       answers$ = from(answers);
     } catch (thrown) {
       throw poolFailure(thrown, classify);
     }
-    const subscription = answers$.subscribe({
-      next: (value) => sink.next(value),
-      error: (error: unknown) => sink.error(poolFailure(error, classify)),
-      complete: () => sink.complete(),
+    const subscription = intoSink(answers$, context.call, {
+      next(value) {
+        // Who takes the answer of a promise and leaves gives nothing up: what it holds, as a body, may be read on.
+        done = promised;
+        sink.next(value);
+      },
+      error(error: unknown) {
+        done = true;
+        sink.error(poolFailure(error, classify));
+      },
+      complete() {
+        done = true;
+        sink.complete();
+      },
     });
     return {
       unsubscribe() {
         subscription.unsubscribe();
-        attempt.abort();
+        if (!done) attempt.abort();
       },
     };
   };
@@ -230,27 +264,4 @@ function dispose(resource: unknown): unknown {
   if (typeof resource !== 'object' || resource === null) return undefined;
   const { [Symbol.asyncDispose]: later, [Symbol.dispose]: now } = resource as Partial<AsyncDisposable & Disposable>;
   return later ? later.call(resource) : now?.call(resource);
-}
-
-/** A resource in the place where a fleet has a channel. */
-class Held<T> implements Connection {
-  readonly state$ = new BehaviorSubject<ConnectivityState>('READY');
-
-  constructor(
-    readonly value: T,
-    private readonly end: (value: T) => void,
-  ) {}
-
-  get state(): ConnectivityState {
-    return this.state$.value;
-  }
-
-  connect(): void {}
-
-  close(): void {
-    if (this.state === 'SHUTDOWN') return;
-    this.state$.next('SHUTDOWN');
-    this.state$.complete();
-    this.end(this.value);
-  }
 }

@@ -34,6 +34,8 @@ export function deadlineWheel(scheduler: SchedulerLike, now = () => scheduler.no
   let entries = 0;
   let armedAt = Infinity;
   let timer: Subscription | undefined;
+  /** What is being told now: an entry may be forgotten by one that is told before it. */
+  let due = new Map<number, Set<Expiring>>();
 
   const arm = (at: number) => {
     timer?.unsubscribe();
@@ -49,12 +51,12 @@ export function deadlineWheel(scheduler: SchedulerLike, now = () => scheduler.no
     disarm();
     const time = now();
     let next = Infinity;
-    const due: Set<Expiring>[] = [];
+    due = new Map();
     for (const [at, bucket] of buckets) {
       if (at <= time) {
         buckets.delete(at);
         entries -= bucket.size;
-        due.push(bucket);
+        due.set(at, bucket);
       } else if (bucket.size === 0) {
         buckets.delete(at);
       } else if (at < next) {
@@ -62,7 +64,7 @@ export function deadlineWheel(scheduler: SchedulerLike, now = () => scheduler.no
       }
     }
     if (next < armedAt) arm(next);
-    for (const bucket of due) for (const entry of bucket) entry.expire();
+    for (const bucket of due.values()) for (const entry of bucket) entry.expire();
   };
 
   return {
@@ -76,7 +78,7 @@ export function deadlineWheel(scheduler: SchedulerLike, now = () => scheduler.no
     },
     delete(at, entry) {
       const key = Math.ceil(at);
-      if (!buckets.get(key)?.delete(entry)) return;
+      if (!buckets.get(key)?.delete(entry)) return void due.get(key)?.delete(entry);
       // An emptied bucket stays for its neighbours of the same millisecond; with the last entry all go.
       if (--entries === 0) {
         buckets.clear();

@@ -35,6 +35,8 @@ export interface RetryBudget {
   deposit(at?: number): void;
   /** Takes one retry out; false when none is left. */
   withdraw(): boolean;
+  /** Gives back what was just taken: the retry was not made. */
+  putBack(): void;
   /**
    * Told of each attempt that ended, by budgets that go by it; `ok` is false for failures that another attempt may mend, and
    * undefined for those that none may.
@@ -121,6 +123,11 @@ export function retryBudget(options: RetryBudgetOptions = {}): RetryBudget {
       paid = Math.max(paid - 1, -ratio * (calls[index]! + calls[(index + slots - 1) % slots]!));
       givenAt = now + gapMs;
       return true;
+    },
+    putBack() {
+      const index = advance(scheduler.now());
+      retries[index] = Math.max(0, retries[index]! - 1);
+      paid = Math.min(mostPaid, paid + 1);
     },
     ended(ok) {
       // A node that finds fault with a request is there, and answers.

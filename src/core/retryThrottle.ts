@@ -32,6 +32,7 @@ export function retryThrottle(budget: RetryBudget, { maxTokens, tokenRatio }: Re
   return {
     deposit: (at) => budget.deposit(at),
     withdraw: () => tokens > full / 2 && budget.withdraw(),
+    putBack: () => budget.putBack(),
     ended(ok) {
       if (ok === true) tokens = Math.min(full, tokens + gain);
       else if (ok === false) tokens = Math.max(0, tokens - 1_000);

@@ -9,10 +9,10 @@
 import { asyncScheduler, catchError, defer, of, repeat, switchMap, timeout, timer } from 'rxjs';
 import type { Observable, SchedulerLike } from 'rxjs';
 import type { Channel } from '../core/channel.js';
+import { requireDuration } from '../core/requireDuration.js';
 import { requireOption } from '../core/requireOption.js';
 import { failedVerdict, type HealthCheck, type HealthTarget, type NodeHealth } from './healthCheck.js';
 import { judged, type JudgedOptions } from './judged.js';
-import { requireDuration } from './requireDuration.js';
 
 export interface ActiveHealthOptions extends JudgedOptions {
   /** From the end of one check to the start of the next, in milliseconds. Default 10,000. */

@@ -19,6 +19,7 @@ import type { Node } from '../core/node.js';
 import type { NodeOutcome } from '../core/nodeOutcome.js';
 import { NodeSet } from '../core/nodeSet.js';
 import type { NodeStats, Outcome } from '../core/nodeStats.js';
+import { requireDuration } from '../core/requireDuration.js';
 import { stopwatchOf } from '../core/stopwatch.js';
 import type { Detector, Finding } from './detector.js';
 import {
@@ -29,7 +30,6 @@ import {
   resolveTerms,
   type EjectionTerms,
 } from './ejectionTerms.js';
-import { requireDuration } from './requireDuration.js';
 
 export interface ConsecutiveFailuresOptions extends EjectionTerms {
   /** So many failures in a row take a node out. Default 5. Envoy: `consecutive_5xx`, `consecutive_gateway_failure`. */

@@ -1,8 +1,8 @@
 /** For how long detectors take nodes out, and how many of those that they find. */
 
+import { requireDuration } from '../core/requireDuration.js';
 import { requireOption } from '../core/requireOption.js';
 import type { DetectorPorts, Finding, UnenforcedReason } from './detector.js';
-import { requireDuration } from './requireDuration.js';
 
 export interface EjectionTerms {
   /**

@@ -14,10 +14,10 @@ import { Observable, type MonoTypeOperatorFunction, type SchedulerLike, type Sub
 import { isRoutable } from '../core/isRoutable.js';
 import { updateNode, type Node } from '../core/node.js';
 import { NodeSet } from '../core/nodeSet.js';
+import { requireDuration } from '../core/requireDuration.js';
 import { requireOption } from '../core/requireOption.js';
 import { stopwatchOf } from '../core/stopwatch.js';
 import { NodeView } from '../nodes/nodeView.js';
-import { requireDuration } from './requireDuration.js';
 
 export interface SlowStartOptions {
   /** How long it takes until a node has its whole weight, in milliseconds. Envoy: `slow_start_window`. */

@@ -31,9 +31,7 @@ export class PooledConnection<C extends Connection> {
   /** Closes it when its last call has ended, or after `drainMs` with the calls that are still on it. */
   drain(drainMs: number, closed: () => void): void {
     const close = () => {
-      this.#drained = undefined;
-      this.#deadline?.unsubscribe();
-      this.connection.close();
+      this.close();
       closed();
     };
     if (this.inFlight <= 0 || drainMs <= 0) return close();
@@ -41,10 +39,14 @@ export class PooledConnection<C extends Connection> {
     this.#deadline = this.scheduler.schedule(close, drainMs);
   }
 
-  /** Closes it now. */
+  /** Closes it now. One that fails to close is given up all the same. */
   close(): void {
     this.#drained = undefined;
     this.#deadline?.unsubscribe();
-    this.connection.close();
+    try {
+      this.connection.close();
+    } catch {
+      // The others are still to be closed.
+    }
   }
 }

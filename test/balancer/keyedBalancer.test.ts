@@ -55,6 +55,24 @@ function orderOf(unbounded: Balancer, nodes: readonly Node[], key: string): read
   });
 }
 
+describe.each(Object.entries(strategies))('%s', (_, make) => {
+  it('goes on where what a call requires holds of a node now and not a moment later', () => {
+    const pickers: Picker[] = [];
+    const sets = new Subject<NodeSet>();
+    sets.pipe(make()).subscribe((picker) => pickers.push(picker));
+    const nodes = listed(3);
+    const idle: Requirement = { name: 'idle', test: ({ stats }) => stats.inFlight === 0 };
+    sets.next(NodeSet.of(nodes));
+    const first = pickers[0]!.pick({ key: 'k', requires: idle }).node;
+    sets.next(NodeSet.of(nodes));
+    const second = pickers[1]!.pick({ key: 'k', requires: idle }).node;
+    // The first list is told to the ring again, and two of its nodes are busy by now.
+    expect(pickers[0]!.pick({ key: 'k', requires: idle }).node).toBe(first);
+    expect(second).not.toBe(first);
+    expect(nodes.map(({ stats }) => stats.inFlight).sort()).toEqual([0, 1, 2]);
+  });
+});
+
 describe.each(Object.entries(strategies))('%s with bounded loads', (name, make) => {
   it('takes the first node on the way of the key that is below its part of all calls in flight', () => {
     const node = fc.record({ weight: fc.constantFrom(0.5, 1, 2, 7), ocr: fc.boolean(), up: fc.boolean() });

@@ -247,6 +247,13 @@ describe('leastLoaded', () => {
     expect(ids.slice(-20).filter((id) => id === '0')).toHaveLength(10);
   });
 
+  it('does not trip over a report of more calls than there can be', () => {
+    const bed = start();
+    const load = { queue: Number.MAX_VALUE, inFlight: Number.MAX_VALUE, cpu: 1 };
+    bed.set(nodes(3).map((node) => updateNode(node, { load })));
+    expect([1, 2, 3, 4].map(() => bed.pick().node.id)).toEqual(['0', '1', '2', '0']);
+  });
+
   it('does not trip over a senseless report', () => {
     const bed = start();
     const load = { cpu: Number.NaN, memory: -3, queue: Infinity, inFlight: -1 };

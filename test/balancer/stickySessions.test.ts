@@ -2,13 +2,16 @@
 
 import fc from 'fast-check';
 import { Subject, VirtualTimeScheduler } from 'rxjs';
-import type { Pick, PickContext, Picker } from '../../src/balancer/picker.js';
+import { peakEwma } from '../../src/balancer/peakEwma.js';
+import type { Balancer, Pick, PickContext, Picker } from '../../src/balancer/picker.js';
+import { priorityFailover } from '../../src/balancer/priorityFailover.js';
 import { randomSubset } from '../../src/balancer/randomSubset.js';
 import { roundRobin } from '../../src/balancer/roundRobin.js';
 import { splitByWeight } from '../../src/balancer/splitByWeight.js';
 import { stickySessions, type StickySessionsOptions } from '../../src/balancer/stickySessions.js';
 import { SessionTable } from '../../src/balancer/stickySessions/sessionTable.js';
 import { balancerOf } from '../../src/balancer/strategy.js';
+import { zoneAware } from '../../src/balancer/zoneAware.js';
 import { createNode, updateNode, type Node, type NodeInit } from '../../src/core/node.js';
 import { NodeSet } from '../../src/core/nodeSet.js';
 import type { Outcome } from '../../src/core/nodeStats.js';
@@ -105,13 +108,16 @@ describe('stickySessions', () => {
     }
   });
 
-  it('tells the balancer within how the calls ended that it did not pick, also within others', () => {
-    const told: string[] = [];
-    const learning = balancerOf('learning', () => ({
+  /** Takes the first, and writes down what it is told. */
+  const learner = (told: string[]) =>
+    balancerOf('learning', () => ({
       chooser: () => ({ update: () => undefined, choose: () => 0, chooseExcept: () => 0 }),
       changed: (node, index, outcome) => told.push(`${node.id} ${index} ${outcome?.status}`),
     }));
-    const bed = start({ balancer: randomSubset(20, { balancer: learning }) });
+
+  it('tells the balancer within how the calls ended that it did not pick, also within others', () => {
+    const told: string[] = [];
+    const bed = start({ balancer: randomSubset(20, { balancer: learner(told) }) });
     bed.set(listed(2));
     bed.pick({ key: 'k' }).end(done);
     bed.pick({ key: 'k' }).end(failed);
@@ -121,6 +127,55 @@ describe('stickySessions', () => {
       ...['n0 -1 undefined', 'n0 -1 failed'],
       ...['n0 -1 undefined', 'n0 -1 undefined'],
     ]);
+  });
+
+  it('tells the balancers of groups of the calls that they did not pick, each of its own nodes', () => {
+    const kept = ['n1 -1 undefined', 'n1 -1 failed'];
+    const within: Record<string, [picked: string, kept: readonly string[], balancer: (inner: Balancer) => Balancer]> = {
+      splitByWeight: ['n1 0', kept, (balancer) => splitByWeight({ a: 0, b: 1 }, { balancer })],
+      priorityFailover: ['n1 0', kept, (balancer) => priorityFailover({ balancer })],
+      // So few nodes that zones are ignored: the one for all nodes has picked, and that of the zone knows the node, too.
+      zoneAware: ['n1 0', kept.flatMap((each) => [each, each]), (balancer) => zoneAware({ zone: 'z1', balancer })],
+    };
+    for (const [name, [picked, notes, outer]] of Object.entries(within)) {
+      const told: string[] = [];
+      const bed = start({ balancer: outer(learner(told)) });
+      const [n0, n1] = listed(2, (i) => ({ zone: `z${i}`, tags: { group: 'ab'[i]!, priority: String(1 - i) } }));
+      bed.set([n1!, n0!]);
+      bed.pick({ key: 'k' }).end(done);
+      bed.pick({ key: 'k' }).end(failed);
+      expect(told, name).toEqual([`${picked} undefined`, `${picked} ok`, ...notes]);
+    }
+  });
+
+  it('places no new session where those that stay find it slow, also within priorities', () => {
+    const bed = start({ balancer: priorityFailover({ balancer: peakEwma({ random: () => 0 }) }) });
+    bed.set(listed(2));
+    const answered = (latencyMs: number): Outcome => ({ status: 'ok', latencyMs, at: performance.now() });
+    for (const key of ['k', 'l']) bed.pick({ key }).end(answered(1));
+    const slow = bed.pick({ key: 'k' });
+    slow.end(answered(5_000));
+    for (let i = 0; i < 5; i++) {
+      const pick = bed.pick({ key: `new ${i}` });
+      expect(pick.node).not.toBe(slow.node);
+      pick.end(answered(1));
+    }
+  });
+
+  it('stays on its node while priorities are in panic, and says so', () => {
+    const bed = start({ balancer: priorityFailover() });
+    const nodes = listed(3, () => ({ health: 'notServing' }));
+    bed.set(nodes);
+    const first = bed.pick({ key: 'k' });
+    for (let i = 0; i < 5; i++) expect(bed.pick({ key: 'k' }).node.id).toBe(first.node.id);
+    expect(bed.pick({ key: 'k' }).why).toEqual({
+      strategy: 'sticky_sessions (kept by its session): priority_failover',
+      candidates: nodes.map(({ id }) => ({ node: id })),
+      leftOut: [],
+    });
+    // The panic is over, and the node does not serve.
+    bed.set(nodes.map((node) => (node.id === first.node.id ? node : updateNode(node, { health: 'serving' }))));
+    expect(bed.pick({ key: 'k' }).node.id).not.toBe(first.node.id);
   });
 
   it('ends a pick once, however it was made', () => {

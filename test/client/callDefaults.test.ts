@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { CallOptions } from '../../src/call/call.js';
 import { callDefaults } from '../../src/client/callDefaults.js';
 import { FleetError } from '../../src/core/fleetError.js';
 
@@ -20,6 +21,15 @@ describe('callDefaults', () => {
   it('lets a call have its own way', () => {
     const defaults = callDefaults({ deadlineMs: 5, key: 'k' }, methods);
     expect(defaults('/demo.Greeter/SayHello', { deadlineMs: 7 })).toEqual({ deadlineMs: 7, key: 'k' });
+  });
+
+  it('keeps a default that a call, or its method, leaves open by an explicit undefined', () => {
+    const open: CallOptions = { deadlineMs: undefined, retry: undefined };
+    const calls = { deadlineMs: 5, retry: false } as const;
+    expect(callDefaults(calls)('query', { ...open, key: 'k' })).toEqual({ ...calls, key: 'k' });
+    expect(callDefaults(calls, { '*': open })('query', undefined)).toEqual(calls);
+    const strict = callDefaults(calls, { '*': { longestDeadlineMs: 3 } });
+    expect(strict('query', open)).toEqual({ ...calls, deadlineMs: 3 });
   });
 
   it('holds every call to the longest deadline of its method', () => {

@@ -8,7 +8,9 @@ import {
   lastValueFrom,
   NEVER,
   of,
+  Subject,
   take,
+  tap,
   throwError,
   toArray,
   VirtualTimeScheduler,
@@ -33,6 +35,7 @@ import {
 import { Greeter } from '../../src/gen/demo/greeter_pb.js';
 import { grpcTransport } from '../../src/transport/grpc.js';
 import { startGreeter } from '../support/greeter.js';
+import { until } from '../support/until.js';
 
 const down = new FleetError('UNAVAILABLE', 'down');
 
@@ -264,6 +267,30 @@ describe('the balancer of a call', () => {
       code: 'INVALID_OPTION',
       message: expect.stringContaining('make each balancer once') as string,
     });
+  });
+});
+
+describe('who takes calls', () => {
+  it('is counted as calls find it: in a panic nodes that do not serve are ready and active', async () => {
+    await using pool = poolOf(['a', 'b'], { panic: {} });
+    for (const id of ['a', 'b']) pool.annotate(id, { health: 'notServing' });
+    expect(await firstValueFrom(pool.use((name) => [name]))).toMatch(/a|b/);
+    expect(await firstValueFrom(pool.ready({ nodes: 2, deadlineMs: 50 }))).toBe(pool.nodes$.value);
+    expect(pool.snapshot().balancer).toMatchObject({ activeNodes: 2, totalNodes: 2 });
+  });
+
+  it('is counted as calls find it: with awaitHealth nobody is ready before the health check has spoken', async () => {
+    const word$ = new Subject<string>();
+    const health = { initialJitterMs: 0 };
+    await using pool = poolOf(['a'], { probe: () => word$, health, awaitHealth: true });
+    let ready = false;
+    const waiting = firstValueFrom(pool.ready().pipe(tap(() => (ready = true))));
+    await firstValueFrom(pool.node$('a').pipe(filter(({ availability }) => availability === 'ready')));
+    expect([ready, pool.snapshot().balancer.activeNodes]).toEqual([false, 0]);
+    await until('the check has asked', () => word$.observed);
+    word$.next('well');
+    await waiting;
+    expect(pool.snapshot().balancer.activeNodes).toBe(1);
   });
 });
 

@@ -3,12 +3,25 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { filter, firstValueFrom, interval, lastValueFrom, map, of, take, toArray, type Observable } from 'rxjs';
+import {
+  filter,
+  firstValueFrom,
+  interval,
+  lastValueFrom,
+  map,
+  of,
+  take,
+  throwError,
+  toArray,
+  type Observable,
+  type ObservableInput,
+} from 'rxjs';
 import {
   createPool,
   FleetError,
   formatAddress,
   perAttempt,
+  recover,
   roundRobin,
   staticNodes,
   weightedRandom,
@@ -67,6 +80,18 @@ class Client {
   nameNow(): string {
     return this.node.name;
   }
+
+  letters(): string[] {
+    return ['a', 'b'];
+  }
+
+  bytes(): Uint8Array {
+    return new Uint8Array([1, 2]);
+  }
+
+  async *lines(): AsyncGenerator<string> {
+    yield 'first';
+  }
 }
 
 let servers: Http[] = [];
@@ -123,11 +148,64 @@ describe('use', () => {
     expect(snapshot().calls).toMatchObject({ succeeded: 1, cancelled: 1 });
   });
 
+  it('leaves the body of a response to be read by who took the response and left', async () => {
+    const server = createServer((_, response) => {
+      response.write('head ');
+      response.flushHeaders();
+      bodies.push(() => response.end('and tail'));
+    });
+    const bodies: (() => void)[] = [];
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const resource = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    await using files = createPool({ members: [{ id: 'a', resource }] });
+    const response = await firstValueFrom(files.use((url, { signal }) => fetch(url, { signal })));
+    for (const end of bodies) end();
+    expect(await response.text()).toBe('head and tail');
+    server.close();
+  });
+
+  it('gives its work up until that is done, and not after', async () => {
+    const { use } = await start();
+    const signals: AbortSignal[] = [];
+    const told = (work: (client: Client) => ObservableInput<unknown>) =>
+      use((client, { signal }) => {
+        signals.push(signal);
+        return work(client);
+      });
+    await firstValueFrom(told((client) => client.get('/')));
+    await lastValueFrom(told((client) => of(client.nameNow())));
+    await lastValueFrom(told(() => throwError(() => new Error('broken')))).catch(() => undefined);
+    await firstValueFrom(told((client) => client.ticks(1_000)));
+    expect(signals.map(({ aborted }) => aborted)).toEqual([false, false, false, true]);
+  });
+
   it('takes Observables of many values, and unsubscribing ends the work', async () => {
     const { use, nodes$ } = await start();
     expect(await lastValueFrom(use((client) => client.ticks(3)).pipe(toArray()))).toEqual([0, 1, 2]);
     await firstValueFrom(use((client) => client.ticks(1_000)));
     expect(nodes$.value.nodes.map((node) => node.stats.inFlight)).toEqual([0, 0]);
+  });
+
+  it.each([
+    ['alone', []],
+    ['within middlewares', [recover(), perAttempt((next) => (attempt) => next(attempt).pipe(map((n) => n)))]],
+  ])('stops work that goes on at once and without end, when its user has enough: %s', async (_, layers) => {
+    const { use, snapshot, nodes$ } = await start({ use: layers });
+    let given = 0;
+    let ended = false;
+    function* numbers() {
+      try {
+        while (given < 1_000) yield ++given;
+      } finally {
+        ended = true;
+      }
+    }
+    const work = use(() => numbers()).pipe(take(3));
+    expect(await lastValueFrom(work.pipe(toArray()))).toEqual([1, 2, 3]);
+    expect([given, ended]).toEqual([3, true]);
+    expect(snapshot().calls).toMatchObject({ cancelled: 1, inFlight: 0 });
+    expect(nodes$.value.nodes.map(({ stats }) => stats.inFlight)).toEqual([0, 0]);
   });
 
   it('what the work throws arrives as a FleetError that keeps it as the cause, and is not repeated unasked', async () => {
@@ -155,6 +233,19 @@ describe('client()', () => {
     expect(await firstValueFrom(client.nameNow().pipe(map((name) => name.length)))).toBe(1);
     // @ts-expect-error: what is no method is not there
     void client.limit;
+  });
+
+  it('gives what is no stream as one answer, arrays and bytes too, and says so in its types', async () => {
+    const client = (await start()).client();
+    expectTypeOf(client.letters()).toEqualTypeOf<Observable<string[]>>();
+    expectTypeOf(client.bytes()).toEqualTypeOf<Observable<Uint8Array>>();
+    expectTypeOf(client.nameNow()).toEqualTypeOf<Observable<string>>();
+    expectTypeOf(client.get('/')).toEqualTypeOf<Observable<string>>();
+    expectTypeOf(client.ticks(1)).toEqualTypeOf<Observable<number>>();
+    expectTypeOf(client.lines()).toEqualTypeOf<Observable<string>>();
+    expect(await lastValueFrom(client.letters().pipe(toArray()))).toEqual([['a', 'b']]);
+    expect(await lastValueFrom(client.bytes().pipe(toArray()))).toEqual([new Uint8Array([1, 2])]);
+    expect(await lastValueFrom(client.lines().pipe(toArray()))).toEqual(['first']);
   });
 
   it('can be awaited by mistake without being called', async () => {

@@ -1,6 +1,17 @@
 /** Members that come, go and change while a pool runs. */
 
-import { BehaviorSubject, firstValueFrom, lastValueFrom, map, NEVER, of, Subject, throwError } from 'rxjs';
+import {
+  BehaviorSubject,
+  filter,
+  firstValueFrom,
+  lastValueFrom,
+  map,
+  NEVER,
+  of,
+  Subject,
+  take,
+  throwError,
+} from 'rxjs';
 import { createPool, staticNodes, weightedRoundRobin, type Pool, type PoolOptions } from '../../src/index.js';
 import { until } from '../support/until.js';
 
@@ -75,6 +86,24 @@ describe('members added by hand', () => {
     await until('the first has ended', () => first.ended);
   });
 
+  it('do so also for who replaces them while a change is being told', async () => {
+    const first = resource('first');
+    await using pool = poolOf({ members: [{ id: 'a', resource: first }] });
+    const replaced = pool.changes$.pipe(take(1)).subscribe(() => pool.add({ id: 'a', resource: resource('second') }));
+    pool.add({ id: 'b', resource: resource('b'), weight: 0 });
+    expect(replaced.closed).toBe(true);
+    expect(await name(pool)).toBe('second');
+    expect(first.ended).toBe(true);
+  });
+
+  it('are not told as changed when another one is', async () => {
+    await using pool = poolOf({ members: ['a', 'b', 'c'].map((id) => ({ id, resource: resource(id) })) });
+    const updated: string[][] = [];
+    pool.changes$.subscribe((changes) => updated.push(changes.updated.map(({ id }) => id)));
+    pool.reweight('a', 2);
+    expect(updated).toEqual([['a']]);
+  });
+
   it('are opened where they bring no resource', async () => {
     await using pool = poolOf({ members: [], open: ({ id }) => resource(`opened ${id}`) });
     pool.add({ id: 'x' });
@@ -99,6 +128,49 @@ describe('members added by hand', () => {
   });
 });
 
+describe('a resource that its member brought', () => {
+  it.each([{ idleMs: 5 }, { lifetimeMs: 5 }])('is not ended with the times of connections: %o', async (connections) => {
+    const own = resource('a');
+    await using pool = poolOf({ members: [{ id: 'a', resource: own }], connections });
+    await firstValueFrom(pool.node$('a').pipe(filter(({ availability }) => availability === 'discovered')));
+    expect(own.ended).toBe(false);
+    expect(await name(pool)).toBe('a');
+  });
+
+  it('goes on when its member moves, and ends once when the member leaves', async () => {
+    const ended: string[] = [];
+    await using pool = poolOf({ members: [], close: (each) => ended.push(each.name) });
+    const own = resource('a');
+    pool.add({ id: 'a', resource: own, address: 'a:1' });
+    pool.add({ id: 'a', resource: own, address: 'a:2' });
+    expect(await name(pool)).toBe('a');
+    expect(ended).toEqual([]);
+    pool.remove('a');
+    await pool.close();
+    expect(ended).toEqual(['a']);
+  });
+
+  it('ends with the pool where it was never used, or not for long', async () => {
+    const ended: string[] = [];
+    const pool = poolOf({ close: (each) => ended.push(each.name), connections: { eager: false } });
+    pool.add({ id: 'b', resource: resource('b') });
+    pool.remove('b');
+    expect(ended).toEqual(['b']);
+    await pool.close();
+    expect(ended).toEqual(['b', 'a']);
+  });
+
+  it('ends with the last of the members that share it', async () => {
+    const shared = resource('shared');
+    await using pool = poolOf({ members: ['a', 'b'].map((id) => ({ id, resource: shared })) });
+    pool.remove('a');
+    expect(shared.ended).toBe(false);
+    expect(await name(pool)).toBe('shared');
+    pool.remove('b');
+    expect(shared.ended).toBe(true);
+  });
+});
+
 describe('members that discovery lists', () => {
   const list$ = () =>
     new BehaviorSubject([
@@ -118,6 +190,28 @@ describe('members that discovery lists', () => {
     expect(await counts(pool, 8)).toEqual({ b: 6, 'by hand': 2 });
   });
 
+  it('give way to one of the same id that brings its resource', async () => {
+    const opened = [resource('a'), resource('b')];
+    await using pool = poolOf({
+      members: [],
+      discovery: staticNodes(list$().value),
+      open: ({ id }) => opened.find((each) => each.name === id)!,
+    });
+    pool.add({ id: 'a', address: 'a:1', resource: resource('by hand') });
+    expect(await counts(pool, 4)).toEqual({ 'by hand': 2, b: 2 });
+    expect(opened.map(({ ended }) => ended)).toEqual([true, false]);
+  });
+
+  it('are told as changed once when their weight is changed', async () => {
+    await using pool = discovered(list$());
+    const updated: string[] = [];
+    pool.reweight('a', 2);
+    pool.changes$.subscribe((changes) => updated.push(...changes.updated.map(({ id }) => id)));
+    pool.add({ id: 'c', resource: resource('c') });
+    pool.reweight('b', 2);
+    expect(updated.filter((id) => id !== 'c')).toEqual(['b']);
+  });
+
   it('are as they are listed again once discovery has dropped them and lists them anew', async () => {
     const list = list$();
     await using pool = discovered(list);
@@ -129,6 +223,22 @@ describe('members that discovery lists', () => {
 });
 
 describe('close()', () => {
+  it('ends the others, and the events, where ending one of them throws', async () => {
+    const ended: string[] = [];
+    const pool = createPool<Resource>({
+      members: ['a', 'b', 'c', 'd'].map((id) => ({ id, resource: resource(id) })),
+      close: ({ name: each }) => {
+        ended.push(each);
+        if (each !== 'd') throw new Error('cannot end');
+      },
+    });
+    const over = lastValueFrom(pool.events$, { defaultValue: undefined });
+    pool.remove('a');
+    await pool.close();
+    await over;
+    expect(ended).toEqual(['a', 'b', 'c', 'd']);
+  });
+
   it('waits for resources whose end takes a while, and survives those that fail to end', async () => {
     let ended = 0;
     const pool = createPool<Resource>({

@@ -59,6 +59,7 @@ describe('retryThrottle', () => {
     const beneath = {
       deposit: () => undefined,
       withdraw: () => true,
+      putBack: () => void told.push('put back'),
       ended: (ok: boolean | undefined) => void told.push(`ended ${ok}`),
       wasted: () => void told.push('wasted'),
       copiesAtOnce: (calls: number) => calls + 1,

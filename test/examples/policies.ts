@@ -31,7 +31,7 @@ await using fleet = createFleet({
     rateLimit({ perSecond: 1_000, per: ({ metadata }) => String(metadata?.['x-tenant']), maxWaitMs: 500 }),
     concurrencyLimit({ limit: aimdLimit() }), // what cannot be in time is refused first
     circuitBreaker({ perMethod: true }),
-    perAttempt(faultInjection({ abort: { ratio: 0.1, code: 'UNAVAILABLE' } })),
+    perAttempt(faultInjection({ abort: { ratio: 0.02, code: 'UNAVAILABLE' } })),
   ],
   calls: { failover: true, hedge: { percentile: 0.95 } }, // one budget for retries, hedges and failovers: 20 % and 10 a second
 });

@@ -8,6 +8,7 @@ import { AccountedPick } from '../accountedPick.js';
 import { CandidateLists, copyOf, forgetOldest, lacking, refusalIn } from '../candidates.js';
 import { murmur3 } from '../murmur3.js';
 import type { Excluded, NoPick, Pick, PickContext, Picker, Requirement } from '../picker.js';
+import { shownNode } from '../shownNode.js';
 import type { Grouping, Shares, Spread } from './grouping.js';
 
 /** A group, and what picks in it now. */
@@ -49,6 +50,23 @@ export class GroupPicker implements Picker {
       groups.flatMap(({ picker }) => (picker.reach ?? picker.set).nodes),
       this.set.stale,
     ));
+  }
+
+  /** Tells each balancer that has the node: that of its group, and the one of all nodes where there is one. */
+  get noted(): Picker['noted'] {
+    const { groups } = this;
+    if (groups.every(({ picker }) => picker.noted === undefined)) return undefined;
+    return (node, outcome) => {
+      for (const { picker } of groups) if (picker.set.has(node.id)) picker.noted?.(node, outcome);
+    };
+  }
+
+  shown(id: string): Node | undefined {
+    for (const { picker } of this.groups) {
+      const node = shownNode(picker, id);
+      if (node !== undefined) return node;
+    }
+    return undefined;
   }
 
   pick(context: PickContext): Pick | NoPick {

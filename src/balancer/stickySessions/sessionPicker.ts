@@ -2,11 +2,12 @@
 
 import { isRoutable } from '../../core/isRoutable.js';
 import type { Node } from '../../core/node.js';
-import type { NodeSet } from '../../core/nodeSet.js';
+import { NodeSet } from '../../core/nodeSet.js';
 import type { Outcome } from '../../core/nodeStats.js';
 import type { LeftOut, Why } from '../../core/why.js';
 import { CandidateLists, copyOf } from '../candidates.js';
 import type { Excluded, NoPick, Pick, PickContext, Picker, Requirement } from '../picker.js';
+import { shownNode } from '../shownNode.js';
 import type { Session, SessionTable } from './sessionTable.js';
 
 const name = 'sticky_sessions';
@@ -26,6 +27,10 @@ export class SessionPicker implements Picker {
     this.inner = inner;
     this.innerName = innerName;
     this.sessions = sessions;
+  }
+
+  shown(id: string): Node | undefined {
+    return shownNode(this.inner, id);
   }
 
   pick(context: PickContext): Pick | NoPick {
@@ -65,7 +70,7 @@ export class SessionPicker implements Picker {
   /** The node of a session, if it can take calls. */
   private nodeOf(session: Session | undefined): Node | undefined {
     if (session === undefined) return undefined;
-    const node = (this.reach ?? this.set).get(session.node);
+    const node = shownNode(this.inner, session.node);
     return node !== undefined && isRoutable(node) ? node : undefined;
   }
 
@@ -75,9 +80,11 @@ export class SessionPicker implements Picker {
   }
 
   private account(node: Node, requires: Requirement | undefined, exclude: Excluded | undefined, strict: boolean): Why {
-    const { set, reach } = this;
+    const { set, reach, inner } = this;
+    // As the balancer within sees them, or it would look as if the call went to a node that takes none.
+    const seen = inner.shown ? NodeSet.of(set.nodes.map((each) => inner.shown!(each.id) ?? each)) : set;
     const strategy = `${name} (kept by its session): ${this.innerName}`;
-    const all = new CandidateLists(set, strategy).for(requires).why(node, exclude, strict);
+    const all = new CandidateLists(seen, strategy).for(requires).why(node, exclude, strict);
     if (reach === undefined) return all;
     const beyond = { obstacle: 'elsewhere', reason: `out of reach of ${this.innerName}` } as const;
     const refusals = new Map<string, LeftOut>(all.leftOut.map((each) => [each.node, each]));

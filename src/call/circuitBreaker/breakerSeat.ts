@@ -102,12 +102,13 @@ export class BreakerSeat implements BreakerWatcher {
     if (breaker.state !== 'closed') this.settle(now);
   }
 
+  /** The place was free before: nobody waits for it. */
   undo(call: CallInfo): void {
     const pass = this.take(call);
     if (this.breaker.state === 'closed') return;
     const now = this.ports.clock();
     this.breaker.undone(pass, now);
-    this.settle(now);
+    this.arm(now);
   }
 
   /** Its node has gone: whoever comes back under this id finds it closed, and what still runs counts for nothing. */

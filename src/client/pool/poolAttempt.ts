@@ -14,7 +14,7 @@ export class PoolAttempt implements AttemptContext {
     this.#attempt = attempt;
   }
 
-  /** Aborts when the use is given up: by its user, its deadline, or because another member was faster. */
+  /** Aborts when the use is given up before it is done: by its user, its deadline, or because another member was faster. */
   get signal(): AbortSignal {
     return (this.#controller ??= new AbortController()).signal;
   }

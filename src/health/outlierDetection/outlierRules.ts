@@ -1,5 +1,6 @@
 /** What outlier detection may be told, and the one place where its defaults are: those of gRFC A50. */
 
+import { requireDuration } from '../../core/requireDuration.js';
 import { requireOption } from '../../core/requireOption.js';
 import {
   requireCount,
@@ -8,7 +9,6 @@ import {
   type EjectionTerms,
   type ResolvedTerms,
 } from '../ejectionTerms.js';
-import { requireDuration } from '../requireDuration.js';
 
 export interface OutlierDetectionOptions extends EjectionTerms {
   /** From one judgement to the next, in milliseconds. Default 10,000. gRFC A50: `interval`. */

@@ -2,9 +2,8 @@
  * Numbers that are looked up when a meter is collected, of all clients that have a metric on it.
  *
  * Clients with the same attributes, as two pools without a name, are one series: what they say is made one, since the SDK
- * would keep what was said last. A callback that is removed leaves what it said last, too: it is exported for ever, so that a
- * fleet which has closed would have its nodes to the end. So what has ended says 0 once more, unless another goes on with
- * the same attributes.
+ * would keep what was said last. It also exports for ever what is no longer said, so that a fleet which has closed would have its
+ * nodes to the end. So what has ended says 0 once more, unless another goes on with the same attributes.
  */
 
 import type { Attributes, Observable, ObservableResult } from '@opentelemetry/api';
@@ -18,27 +17,26 @@ export type Read = (tell: (attributes: Attributes, value: number) => void) => vo
 export type Combine = (a: number, b: number) => number;
 
 export class SharedReading {
-  private readonly observable: Observable;
   private readonly combine: Combine;
   private readonly live = new Set<Read>();
-  private readonly gone = new Set<Read>();
+  /** What those that have ended had, to be said to be 0: their series alone, since nobody may ever collect. */
+  private readonly gone = new Map<string, Attributes>();
 
   constructor(observable: Observable, combine: Combine) {
-    this.observable = observable;
     this.combine = combine;
+    // For good: a callback that takes itself out amid a collection has the next one passed over.
+    observable.addCallback((result) => this.collected(result));
   }
 
   /** @returns Ends it. */
   add(read: Read): () => void {
-    // Adding it twice is adding it once.
-    this.observable.addCallback(this.collected);
     this.live.add(read);
     return () => {
-      if (this.live.delete(read)) this.gone.add(read);
+      if (this.live.delete(read)) read((attributes) => this.gone.set(attributesKey(attributes), attributes));
     };
   }
 
-  private readonly collected = (result: ObservableResult) => {
+  private collected(result: ObservableResult): void {
     const series = new Map<string, { readonly attributes: Attributes; value: number }>();
     for (const read of this.live) {
       read((attributes, value) => {
@@ -48,20 +46,9 @@ export class SharedReading {
         else known.value = this.combine(known.value, value);
       });
     }
-    for (const read of this.gone) {
-      read((attributes) => {
-        const key = attributesKey(attributes);
-        if (!series.has(key)) series.set(key, { attributes, value: 0 });
-      });
-    }
+    for (const [key, attributes] of this.gone) if (!series.has(key)) series.set(key, { attributes, value: 0 });
     this.gone.clear();
     for (const { attributes, value } of series.values()) result.observe(value, attributes);
-    // Not amid the collection, which would pass over the next callback.
-    if (this.live.size === 0) queueMicrotask(() => this.rest());
-  };
-
-  private rest(): void {
-    if (this.live.size === 0 && this.gone.size === 0) this.observable.removeCallback(this.collected);
   }
 }
 

@@ -1,6 +1,6 @@
 /** Times that a timer can wait for. */
 
-import { requireOption } from '../core/requireOption.js';
+import { requireOption } from './requireOption.js';
 
 /** Twelve days. Timers of the platform fire at once when they are told to wait twice as long. */
 export const longestMs = 2 ** 30;
