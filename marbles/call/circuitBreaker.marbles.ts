@@ -1,7 +1,18 @@
-import { distinctUntilChanged, map, of, startWith, throwError, type Observable } from 'rxjs';
+import {
+  catchError,
+  distinctUntilChanged,
+  map,
+  mergeMap,
+  of,
+  startWith,
+  throwError,
+  timer,
+  type Observable,
+} from 'rxjs';
 import { circuitBreaker, type CircuitBreakerOptions } from '../../src/call/circuitBreaker.js';
 import type { CircuitBreakerPolicy } from '../../src/call/circuitBreaker/breakerPolicy.js';
 import type { Policy } from '../../src/call/policy.js';
+import { rateLimit } from '../../src/call/rateLimit.js';
 import { createPool, type PoolOptions } from '../../src/client/pool.js';
 import { FleetError } from '../../src/core/fleetError.js';
 import type { Node } from '../../src/core/node.js';
@@ -243,6 +254,33 @@ describe('circuitBreaker', () => {
     at('-^-!', '-');
     for (let ms = 3; ms < 9; ms++) at(`${ms}ms ^`, `${ms}ms #`, failedAt(missing, ['x', 0]));
     m.expectObservable(state$, '^ 9ms !').toBe('c');
+  });
+
+  marble('calls that came late from a queue open nothing when their time is over; those that had it do', (m) => {
+    const policies = [
+      rateLimit({ perSecond: 100, burst: 1, maxWaitMs: Infinity }),
+      circuitBreaker({ consecutiveFailures: 1 }),
+    ];
+    const client = drawnClient(m, { x: m.cold('-----(a|)') }, { policies });
+    const ends = (at: number, deadlineMs: number) =>
+      timer(at, m.scheduler).pipe(
+        mergeMap(() => client.call({ deadlineMs })),
+        catchError(({ code }: FleetError) => of(code)),
+      );
+    m.expectObservable(ends(0, 50)).toBe('-----(a|)');
+    // Let in at 10, with 3 ms left.
+    m.expectObservable(ends(1, 12)).toBe('13ms (d|)', { d: 'DEADLINE_EXCEEDED' });
+    m.expectObservable(ends(30, 4)).toBe('34ms (d|)', { d: 'DEADLINE_EXCEEDED' });
+    m.flush();
+    const changes = client.events.filter(({ type }) => type === 'breakerChanged');
+    expect(changes[0]).toMatchObject({ at: 34, to: 'open' });
+  });
+
+  marble('a node that says at once that it ran out of time has failed, however long the call may take', (m) => {
+    const late = new FleetError('DEADLINE_EXCEEDED', 'its own');
+    const run = broken(m, { x: m.cold('-#', {}, late) }, { consecutiveFailures: 1 });
+    run.at('^', '-#', failedAt(late, ['x', 1]), { ...once, deadlineMs: 100 });
+    m.expectObservable(run.state$, '^--!').toBe('co');
   });
 
   marble('what counts as a failure may be said; a judgement that throws leaves it at the usual one', (m) => {

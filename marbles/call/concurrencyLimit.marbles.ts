@@ -1,5 +1,6 @@
 import { catchError, EMPTY, map, of, Subject, takeUntil, tap } from 'rxjs';
 import type { Balancer } from '../../src/balancer/picker.js';
+import { pickFirst } from '../../src/balancer/pickFirst.js';
 import { roundRobin } from '../../src/balancer/roundRobin.js';
 import { aimdLimit } from '../../src/call/aimdLimit.js';
 import type { Limited } from '../../src/call/callEvent.js';
@@ -419,6 +420,25 @@ describe('concurrencyLimit of nodes', () => {
     for (let i = 0; i < 5; i++) m.expectObservable(free.call()).toBe('--(x|)');
   });
 
+  marble('a node that says that it can do more takes those who wait, at once', (m) => {
+    const slots = ({ weight }: { weight: number }) => weight;
+    const [one, three] = [
+      [node('x'), node('y')],
+      [node('x'), node('y', { weight: 3 })],
+    ];
+    const sets = m.cold('a--b', { a: one, b: three }).pipe(map((nodes) => NodeSet.of(nodes)));
+    const policies = [concurrencyLimit({ per: 'node', max: slots })];
+    const answers = { x: m.cold('9ms (x|)'), y: m.cold('9ms (y|)') };
+    const client = drawnClient(m, answers, { sets, policies });
+    const calls = callsAt(m, client, { a: [1], b: [1], c: [1], d: [1] });
+    m.expectObservable(calls.a).toBe('10ms (a|)');
+    m.expectObservable(calls.b).toBe('10ms (b|)');
+    m.expectObservable(calls.c).toBe('12ms (c|)');
+    m.expectObservable(calls.d).toBe('12ms (d|)');
+    m.flush();
+    expect(client.asked).toEqual(['x', 'y', 'y', 'y']);
+  });
+
   marble('a node that comes takes those who wait', (m) => {
     const sets = m.cold('a--b', { a: [node('x')], b: [node('x'), node('y')] }).pipe(map((nodes) => NodeSet.of(nodes)));
     const policies = [concurrencyLimit({ per: 'node', max: 1 })];
@@ -512,6 +532,23 @@ describe('concurrencyLimit of nodes', () => {
       { inFlight: 0, waiting: 0 },
       { waiting: 0 },
     ]);
+  });
+
+  marble('the account of a pick says of a node that is full how full it is', (m) => {
+    const told: unknown[] = [];
+    const client = drawnClient(
+      m,
+      { x: m.cold('---(a|)'), y: m.cold('-(a|)') },
+      {
+        policies: [concurrencyLimit({ per: 'node', max: 1 })],
+        balancer: pickFirst(),
+        listener: (event) => event.type === 'decision' && told.push(event.leftOut),
+      },
+    );
+    m.expectObservable(client.call()).toBe('---(a|)');
+    m.expectObservable(client.call()).toBe('-(a|)');
+    m.flush();
+    expect(told[1]).toEqual([{ node: 'x', obstacle: 'limited', reason: 'it runs 1 calls, and its limit is 1' }]);
   });
 
   marble('a call waits for a node that is full though another is half-open, in whichever order they stand', (m) => {

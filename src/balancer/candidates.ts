@@ -72,7 +72,8 @@ export class Candidates {
             (requires && !requires.test(node) ? lacking(requires) : undefined) ??
             (excluded && refusalIn(excluded, node.id)));
       if (refusal) {
-        leftOut.push({ node: node.id, ...refusal });
+        const { obstacle, reason } = refusal;
+        leftOut.push({ node: node.id, obstacle, reason });
         continue;
       }
       const score = this.nodes[place] === node ? ports?.scoreAt?.(place, this) : undefined;

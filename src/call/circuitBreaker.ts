@@ -51,8 +51,9 @@ export interface CircuitBreakerOptions extends BreakerOptions {
  *
  * What counts: an attempt that answered is a success, also when its caller leaves amid the answers. A stream counts at its
  * end, but a probe at its first answer, so that no breaker waits for the end of a stream. One that its caller gave up before
- * it answered, or that was outrun by a copy, counts for nothing, and so does one that failed by the fault of the request, or
- * began before the breaker last changed its state.
+ * it answered, or that was outrun by a copy, counts for nothing, and so does one that failed by the fault of the request, that
+ * ran out of the time of its call after it had come with less than half of it, or that began before the breaker last changed
+ * its state.
  *
  * While it is open its node is ejected: it costs no pick anything. While it is half-open it passes over all but the probes.
  * Calls for which nobody is left fail with `CIRCUIT_OPEN`; those with `waitForReady` wait. The ejection budget is not asked,

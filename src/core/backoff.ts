@@ -16,8 +16,12 @@ export interface BackoffOptions {
   readonly jitter?: number;
 }
 
+/** The longest that a timer of Node waits; one that is set for longer fires at once. */
+const longestMs = 2 ** 31 - 1;
+
 /**
- * Exponential backoff by gRFC A6: `min(initial × multiplier^(n-1), max) × U(1 - jitter, 1 + jitter)`.
+ * Exponential backoff by gRFC A6: `min(initial × multiplier^(n-1), max) × U(1 - jitter, 1 + jitter)`; never more
+ * than a timer can wait, which is 24 days.
  *
  * @throws FleetError `INVALID_OPTION` for a negative time, a multiplier of 0 or less or a jitter outside 0 to 1.
  */
@@ -31,6 +35,6 @@ export function exponentialBackoff(options: BackoffOptions = {}): Backoff {
     // The power of a late retry is Infinity, of which zero times is no number.
     const power = Math.min(backoffMultiplier ** (retry - 1), Number.MAX_VALUE);
     const base = Math.min(initialBackoffMs * power, maxBackoffMs);
-    return base * (1 - jitter + 2 * jitter * random());
+    return Math.min(base * (1 - jitter + 2 * jitter * random()), longestMs);
   };
 }

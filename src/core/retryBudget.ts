@@ -66,7 +66,7 @@ export function retryBudget(options: RetryBudgetOptions = {}): RetryBudget {
   const { ratio = 0.2, minPerSecond = 10, ttlMs = 10_000, scheduler = asyncScheduler } = options;
   requireOption(ratio >= 0, 'retryBudget.ratio', 'at least 0', ratio);
   requireOption(minPerSecond >= 0, 'retryBudget.minPerSecond', 'at least 0', minPerSecond);
-  requireOption(ttlMs >= slots, 'retryBudget.ttlMs', `at least ${slots}`, ttlMs);
+  requireOption(ttlMs >= slots && ttlMs < Infinity, 'retryBudget.ttlMs', `at least ${slots} and finite`, ttlMs);
 
   const slotMs = ttlMs / slots;
   const reserve = (minPerSecond * ttlMs) / 1_000;

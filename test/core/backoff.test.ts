@@ -16,6 +16,12 @@ describe('exponentialBackoff', () => {
     expect(backoff(1_000_000, () => 0.5)).toBe(5_000);
   });
 
+  it('never asks for more than a timer can wait, which would fire at once', () => {
+    const backoff = exponentialBackoff({ initialBackoffMs: 3e9, maxBackoffMs: Infinity });
+    expect(backoff(1, () => 0.5)).toBe(2 ** 31 - 1);
+    expect(backoff(1_000, () => 0.5)).toBe(2 ** 31 - 1);
+  });
+
   it('spreads each wait over plus and minus the jitter, whatever the options', () => {
     fc.assert(
       fc.property(

@@ -171,6 +171,7 @@ describe('retryBudget', () => {
     [{ ratio: -1 }, /ratio/],
     [{ minPerSecond: -1 }, /minPerSecond/],
     [{ ttlMs: 5 }, /ttlMs/],
+    [{ ttlMs: Infinity, minPerSecond: 0 }, /ttlMs/],
     [{ ratio: NaN }, /ratio/],
   ])('refuses %j by name', (options, message) => {
     expect(() => retryBudget(options)).toThrow(message);

@@ -71,7 +71,8 @@ export class Breakers implements RunningPolicy, NodeGate {
 
   leave(node: Node, call: CallInfo, outcome: Outcome): void {
     const seat = this.seat(node, call);
-    seat.leave(call, outcome);
+    if (cameLate(call, outcome, this.ports.now())) seat.undo(call);
+    else seat.leave(call, outcome);
     if (seat.isOver) this.dropIfOver(node.id);
   }
 
@@ -176,4 +177,12 @@ export class Breakers implements RunningPolicy, NodeGate {
       delete: (at: number, entry: Expiring) => wheel.delete(at, entry),
     };
   }
+}
+
+/**
+ * True for an attempt that ran out of the time of its call, of which it had less than half when it began. The rest was spent
+ * before, in a queue or on other nodes: that it was late says nothing of its node.
+ */
+function cameLate({ startedAt, deadline }: CallInfo, { code, latencyMs }: Outcome, now: number): boolean {
+  return code === 'DEADLINE_EXCEEDED' && 2 * (deadline - now + latencyMs) < deadline - startedAt;
 }

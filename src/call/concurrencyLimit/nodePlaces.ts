@@ -8,6 +8,7 @@
 
 import { deadlineWheel } from '../../core/deadlineWheel.js';
 import type { Node } from '../../core/node.js';
+import type { NodeChanges } from '../../core/nodeSet.js';
 import type { Outcome } from '../../core/nodeStats.js';
 import type { CallInfo } from '../call.js';
 import { KeyedLanes } from '../keyedLanes.js';
@@ -125,8 +126,9 @@ export class NodePlaces implements NodeGate, RunningPolicy {
     else this.gone.add(id);
   }
 
-  changed(): void {
+  changed({ updated }: NodeChanges): void {
     if (this.room.size === 0) return;
+    for (const node of updated) this.look(node);
     this.askAll = true;
     this.fill();
   }
@@ -160,6 +162,16 @@ export class NodePlaces implements NodeGate, RunningPolicy {
       permits.most = most !== undefined && most >= 1 ? Math.floor(most) : Infinity;
     }
     return permits;
+  }
+
+  /** It may say something else of itself now. */
+  private look(node: Node): void {
+    if (this.rules.maxOf === undefined || !this.nodes.has(node.id)) return;
+    try {
+      this.permitsOf(node);
+    } catch {
+      // The next pick of it finds out, and fails by it.
+    }
   }
 
   private kindOf({ options: { requires } }: CallInfo): Kind {
