@@ -92,12 +92,13 @@ export class BreakerSeat implements BreakerWatcher {
     this.settle(now);
   }
 
-  leave(call: CallInfo, outcome: Outcome): void {
+  /** @param late that it failed says nothing of the node, since it came with too little time. */
+  leave(call: CallInfo, outcome: Outcome, late: boolean): void {
     const { breaker, ports } = this;
     const pass = this.take(call);
     const now = outcome.at ?? ports.clock();
     if (isAnswered(outcome)) breaker.answered(pass, outcome.firstMessageMs ?? outcome.latencyMs, now);
-    else if (isFailure(outcome, ports)) breaker.failed(pass, now, outcome.code ?? 'UNKNOWN');
+    else if (!late && isFailure(outcome, ports)) breaker.failed(pass, now, outcome.code ?? 'UNKNOWN');
     else breaker.undone(pass, now);
     if (breaker.state !== 'closed') this.settle(now);
   }

@@ -71,8 +71,7 @@ export class Breakers implements RunningPolicy, NodeGate {
 
   leave(node: Node, call: CallInfo, outcome: Outcome): void {
     const seat = this.seat(node, call);
-    if (cameLate(call, outcome, this.ports.now())) seat.undo(call);
-    else seat.leave(call, outcome);
+    seat.leave(call, outcome, cameLate(call, outcome, this.ports.now()));
     if (seat.isOver) this.dropIfOver(node.id);
   }
 
