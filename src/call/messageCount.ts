@@ -3,8 +3,9 @@
 import type { MessageWatcher } from '../core/channel.js';
 
 export class MessageCount implements MessageWatcher {
-  sentBytes = 0;
-  receivedBytes = 0;
+  /** Undefined while nobody has told of a message, as of work that has no wire. */
+  sentBytes: number | undefined = undefined;
+  receivedBytes: number | undefined = undefined;
   private readonly watchers: MessageWatcher[] = [];
 
   tell(watcher: MessageWatcher): void {
@@ -12,12 +13,14 @@ export class MessageCount implements MessageWatcher {
   }
 
   sent(bytes: number): void {
-    this.sentBytes += bytes;
+    this.sentBytes = (this.sentBytes ?? 0) + bytes;
+    this.receivedBytes ??= 0;
     for (const watcher of this.watchers) watcher.sent(bytes);
   }
 
   received(bytes: number): void {
-    this.receivedBytes += bytes;
+    this.receivedBytes = (this.receivedBytes ?? 0) + bytes;
+    this.sentBytes ??= 0;
     for (const watcher of this.watchers) watcher.received(bytes);
   }
 }

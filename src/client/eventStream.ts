@@ -12,7 +12,7 @@ import type { FleetEvent } from './fleetEvent.js';
 
 /** An event that is being told. */
 interface Telling {
-  readonly call: unknown;
+  call: object | undefined;
   /** What has happened to its call meanwhile. */
   readonly later: FleetEvent[];
   /** The one amid which it happened. */
@@ -21,22 +21,22 @@ interface Telling {
 
 export class EventStream extends Subject<FleetEvent> {
   private telling: Telling | undefined = undefined;
+  /** Most events happen amid no other: for them nothing is made. */
+  private readonly usual: Telling = { call: undefined, later: [], outer: undefined };
   private readonly whenTold: (() => void)[] = [];
 
   override next(event: FleetEvent): void {
-    const call = 'call' in event ? event.call : undefined;
-    const amid = call && this.tellingOf(call);
-    if (amid) return void amid.later.push(event);
+    const { call } = event as { readonly call?: object };
     const outer = this.telling;
-    const telling: Telling = { call, later: [], outer };
-    this.telling = telling;
-    try {
-      super.next(event);
-      for (const next of telling.later) super.next(next);
-    } finally {
-      this.telling = outer;
+    if (outer === undefined) {
+      this.usual.call = call;
+      this.tell(event, this.usual);
+      if (this.whenTold.length > 0) for (const then of this.whenTold.splice(0)) then();
+      return;
     }
-    if (outer === undefined) for (const then of this.whenTold.splice(0)) then();
+    const amid = call && tellingOf(call, outer);
+    if (amid) amid.later.push(event);
+    else this.tell(event, { call, later: [], outer });
   }
 
   /** Runs it at once, or when all have heard what is being told. */
@@ -45,8 +45,22 @@ export class EventStream extends Subject<FleetEvent> {
     else this.whenTold.push(then);
   }
 
-  private tellingOf(call: object): Telling | undefined {
-    for (let each = this.telling; each !== undefined; each = each.outer) if (each.call === call) return each;
-    return undefined;
+  private tell(event: FleetEvent, telling: Telling): void {
+    this.telling = telling;
+    const { later, outer } = telling;
+    try {
+      super.next(event);
+      for (let i = 0; i < later.length; i++) super.next(later[i]!);
+    } finally {
+      if (later.length > 0) later.splice(0);
+      this.telling = outer;
+    }
   }
+}
+
+function tellingOf(call: object, innermost: Telling): Telling | undefined {
+  for (let each: Telling | undefined = innermost; each !== undefined; each = each.outer) {
+    if (each.call === call) return each;
+  }
+  return undefined;
 }

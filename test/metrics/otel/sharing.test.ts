@@ -43,6 +43,13 @@ it('open breakers go with their client, so that its successor does not seem to h
   }
 });
 
+it('work of a pool has no bytes, not even none, since it has no wire', async () => {
+  const pool = poolOf(['a']);
+  await firstValueFrom(pool.use(() => Promise.resolve(1)));
+  await pool.close({ drainMs: 0 });
+  expect((await seen.metrics()).has('grpc.client.attempt.sent_total_compressed_message_size')).toBe(false);
+});
+
 it('breakers of two policies count for themselves', async () => {
   const twice = [circuitBreaker({ consecutiveFailures: 1 }), circuitBreaker({ consecutiveFailures: 1 })];
   const pool = poolOf(['a'], { use: twice });
