@@ -2,7 +2,7 @@
 
 import { firstValueFrom, lastValueFrom, take } from 'rxjs';
 import { createLumenClient } from '../../../src/lumen/index.js';
-import { staticNodes } from '../../../src/index.js';
+import { staticNodes, type FleetOptions } from '../../../src/index.js';
 import { connectTransport } from '../../../src/transport/connect.js';
 import { grpcTransport } from '../../../src/transport/grpc.js';
 import { prometheusMetrics, type PrometheusMetrics } from '../../../src/metrics/prometheus.js';
@@ -15,15 +15,18 @@ describe('a real fleet', () => {
   let traffic: Traffic;
   let metrics: PrometheusMetrics;
   const value = (name: string, labels?: Record<string, string>) => valueOf(metrics.registry, name, labels);
-  beforeEach(async () => {
-    traffic = await startTraffic({ eject: [] });
+  const begin = async (options: Partial<FleetOptions> = {}) => {
+    await end();
+    traffic = await startTraffic({ eject: [], ...options });
     for (const server of traffic.servers) server.faults({});
     metrics = prometheusMetrics(traffic.fleet);
-  });
-  afterEach(async () => {
-    await traffic.close();
-    await metrics.close();
-  });
+  };
+  const end = async () => {
+    await traffic?.close();
+    await metrics?.close();
+  };
+  beforeEach(() => begin());
+  afterEach(end);
 
   it('has its open connections counted, though they were made before, and then those that break', async () => {
     expect(await value('grpc_subchannel_connection_attempts_succeeded_total')).toBe(3);
@@ -40,11 +43,7 @@ describe('a real fleet', () => {
   it('has the bytes of messages counted whatever the transport, though connect-node does not tell', async () => {
     const sizes: number[][] = [];
     for (const transport of [grpcTransport(), connectTransport()]) {
-      await traffic.close();
-      await metrics.close();
-      traffic = await startTraffic({ eject: [], transport });
-      for (const server of traffic.servers) server.faults({});
-      metrics = prometheusMetrics(traffic.fleet);
+      await begin({ transport });
       await lastValueFrom(traffic.greeter.lotsOfReplies({ name: 'Ada', replies: 3, payload: new Uint8Array(1_000) }));
       const sum = (which: string) => value(`grpc_client_attempt_${which}_total_compressed_message_size_bytes_sum`);
       sizes.push([await sum('sent'), await sum('rcvd')]);
@@ -56,11 +55,7 @@ describe('a real fleet', () => {
 
   it('has the bytes of calls that were given up, too: by who wants no more, and by a deadline', async () => {
     for (const transport of [grpcTransport(), connectTransport()]) {
-      await traffic.close();
-      await metrics.close();
-      traffic = await startTraffic({ eject: [], transport });
-      for (const server of traffic.servers) server.faults({});
-      metrics = prometheusMetrics(traffic.fleet);
+      await begin({ transport });
       const payload = new Uint8Array(1_000);
       await lastValueFrom(traffic.greeter.lotsOfReplies({ name: 'Ada', replies: 50, payload }).pipe(take(5)));
       for (const server of traffic.servers) server.faults({ hang: true });
@@ -77,10 +72,7 @@ describe('a real fleet', () => {
   });
 
   it('has each attempt to connect counted that fails, from the time that somebody counts', async () => {
-    await traffic.close();
-    await metrics.close();
-    traffic = await startTraffic({ eject: [], transport: grpcTransport({ maxReconnectMs: 20 }) });
-    metrics = prometheusMetrics(traffic.fleet, { registry: metrics.registry });
+    await begin({ transport: grpcTransport({ maxReconnectMs: 20 }) });
     traffic.servers[0]!.kill();
     const failures: string[] = [];
     traffic.fleet.events$.subscribe((event) => event.type === 'connectFailed' && failures.push(event.reason));
