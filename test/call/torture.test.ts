@@ -1,6 +1,6 @@
 /**
- * Calls through policies of all kinds, retried, hedged and resumed, whose users leave at any moment: within an answer, within an
- * event, or in between. Whatever they do, nothing may be left behind.
+ * Calls through policies of all kinds, retried, hedged and resumed, whose users leave at any moment: within an answer, an event or the
+ * beginning of the work, or in between. Whatever they do, nothing may be left behind.
  *
  * On virtual time. `RXFLEET_SEED` plays one world again; `RXFLEET_LONG` plays many more.
  */
@@ -103,10 +103,16 @@ function play(seed: number) {
       ...(chance(0.5) && { hedge: { delayMs: upTo(0, 10), maxAttempts: upTo(2, 4) } }),
     };
     const next = () => void (chance(0.1) && leaveOne());
-    const answers$ = pool.use(work, options).pipe(chance(0.3) ? take(1) : identity);
-    calls.push(answers$.subscribe({ next, error: end, complete: end }));
-    const mine = calls.at(-1)!;
-    if (chance(0.2)) after(upTo(0, 50)).subscribe(() => mine.unsubscribe());
+    let mine: Subscription | undefined = undefined;
+    const leave = () => mine?.unsubscribe();
+    const leaving = () => {
+      if (chance(0.1)) leave();
+      return work();
+    };
+    const answers$ = pool.use(leaving, options).pipe(chance(0.3) ? take(1) : identity);
+    mine = answers$.subscribe({ next, error: end, complete: end });
+    calls.push(mine);
+    if (chance(0.2)) after(upTo(0, 50)).subscribe(leave);
   };
   for (let i = upTo(5, 60); i > 0; i--) after(upTo(0, 150)).subscribe(() => begin(0));
   after(upTo(20, 200)).subscribe(() => pool.reweight('a', 2));
