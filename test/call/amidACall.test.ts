@@ -1,6 +1,8 @@
 /** Calls that end, begin or are given up while another part of the client is amid them. */
 
-import { lastValueFrom, merge, mergeMap, NEVER, Observable, Subject, takeUntil, throwError, timer } from 'rxjs';
+import { lastValueFrom, map, merge, mergeMap, NEVER, Observable, Subject, takeUntil, throwError, timer } from 'rxjs';
+import type { Balancer } from '../../src/balancer/picker.js';
+import { roundRobin } from '../../src/balancer/roundRobin.js';
 import { aimdLimit } from '../../src/call/aimdLimit.js';
 import { circuitBreaker } from '../../src/call/circuitBreaker.js';
 import { concurrencyLimit } from '../../src/call/concurrencyLimit.js';
@@ -97,4 +99,40 @@ it('calls that wait at a breaker and at a limit do not pass a place to and fro f
   eject('c', { by: 'me', obstacle: 'ejected', reason: 'to see', until: undefined });
   readmit('c', 'me');
   expect(snapshot().calls.inFlight).toBe(5);
+});
+
+it('who waits for a place and leaves makes room in the queue for the next', () => {
+  const { use, snapshot } = poolOf(['a'], {}, [concurrencyLimit({ per: 'node', max: 1, queue: { size: 1 } })]);
+  const waiting = () => snapshot().policies['concurrencyLimit'];
+  const ends: string[] = [];
+  const told = (who: string) => ({ error: ({ code }: FleetError) => ends.push(`${who}: ${code}`) });
+  use(() => NEVER).subscribe(told('runs'));
+  const waits = use(() => NEVER).subscribe(told('waits'));
+  expect(waiting()).toMatchObject({ waiting: 1 });
+  waits.unsubscribe();
+  expect(waiting()).toMatchObject({ waiting: 0 });
+  use(() => NEVER).subscribe(told('next'));
+  expect(waiting()).toMatchObject({ waiting: 1 });
+  expect(ends).toEqual([]);
+});
+
+it('who waits for a node and leaves asks the balancer no more', async () => {
+  const asked: unknown[] = [];
+  const counted: Balancer = (set$, ports) =>
+    roundRobin()(set$, ports).pipe(
+      map((picker) => ({
+        set: picker.set,
+        pick: (context) => {
+          asked.push(context.key);
+          return picker.pick(context);
+        },
+      })),
+    );
+  const { use, add } = poolOf([], { balancer: counted });
+  const waits = use(() => NEVER, { key: 'left', waitForReady: true }).subscribe(silent);
+  waits.unsubscribe();
+  add({ id: 'a', resource: 'a' });
+  await lastValueFrom(use(() => [1], { key: 'later', waitForReady: true }));
+  expect(asked.filter((key) => key === 'left')).toHaveLength(1);
+  expect(asked).toContain('later');
 });
