@@ -77,11 +77,7 @@ export class CallRun<C, R> implements AttemptOwner<C, R>, GateUser, HedgedRun, U
       this.ports.budget.ended?.(true);
     }
     const { continuation } = this.call;
-    if (continuation === undefined) {
-      this.messages++;
-      this.sink.next(answer);
-      return;
-    }
+    if (continuation === undefined) return this.sink.next(answer);
     let taken: R | undefined;
     try {
       taken = continuation.take(answer);

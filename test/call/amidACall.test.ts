@@ -1,6 +1,18 @@
 /** Calls that end, begin or are given up while another part of the client is amid them. */
 
-import { lastValueFrom, map, merge, mergeMap, NEVER, Observable, Subject, takeUntil, throwError, timer } from 'rxjs';
+import {
+  EMPTY,
+  lastValueFrom,
+  map,
+  merge,
+  mergeMap,
+  NEVER,
+  Observable,
+  Subject,
+  takeUntil,
+  throwError,
+  timer,
+} from 'rxjs';
 import type { Balancer } from '../../src/balancer/picker.js';
 import { roundRobin } from '../../src/balancer/roundRobin.js';
 import { aimdLimit } from '../../src/call/aimdLimit.js';
@@ -135,4 +147,16 @@ it('who waits for a node and leaves asks the balancer no more', async () => {
   await lastValueFrom(use(() => [1], { key: 'later', waitForReady: true }));
   expect(asked.filter((key) => key === 'left')).toHaveLength(1);
   expect(asked).toContain('later');
+});
+
+it('copies of a call that ends without an answer are told as outrun', async () => {
+  const { use, events$ } = poolOf(['a', 'b'], {});
+  const ends: (boolean | string)[] = [];
+  events$.subscribe((event) => event.type === 'attemptEnded' && ends.push(event.outcome.status, event.outrun));
+  const plans = [NEVER, EMPTY];
+  await lastValueFrom(
+    use(() => plans.shift()!, { failover: true, hedge: { delayMs: 1, maxAttempts: 2 } }),
+    { defaultValue: undefined },
+  );
+  expect(ends).toEqual(['ok', false, 'cancelled', true]);
 });
