@@ -3,7 +3,7 @@ import type { Balancer } from '../../src/balancer/picker.js';
 import { roundRobin } from '../../src/balancer/roundRobin.js';
 import type { Barred, NodeGate, Policy } from '../../src/call/policy.js';
 import { FleetError } from '../../src/core/fleetError.js';
-import { marble } from '../../src/testing/marble.js';
+import { marble, type MarbleHelpers } from '../../src/testing/marble.js';
 import { drawnClient } from './drawnClient.js';
 
 const barred: Barred = { code: 'CIRCUIT_OPEN', obstacle: 'circuitOpen', reason: 'shut' };
@@ -25,6 +25,21 @@ function guard(enter: (id: string) => Barred | undefined, wait?: NodeGate['wait'
   return { policy, count };
 }
 
+/** One that is shut at a node until somebody has waited there for three frames. */
+function opening({ scheduler }: MarbleHelpers, at: string) {
+  let open = false;
+  return guard(
+    (id) => (id === at && !open ? { ...barred, obstacle: 'limited' } : undefined),
+    (entrant) => {
+      scheduler.schedule(() => {
+        open = true;
+        entrant.admit();
+      }, 3);
+      return true;
+    },
+  );
+}
+
 describe('guardedPick', () => {
   marble('goes on to the next node where one is shut, and leaves the gates it had passed there', (m) => {
     const first = guard(() => undefined);
@@ -41,17 +56,7 @@ describe('guardedPick', () => {
   });
 
   marble('waits where it may wait, though the last node is shut for good', (m) => {
-    let open = false;
-    const limit = guard(
-      (id) => (id === 'x' && !open ? { ...barred, obstacle: 'limited' } : undefined),
-      (entrant) => {
-        m.scheduler.schedule(() => {
-          open = true;
-          entrant.admit();
-        }, 3);
-        return true;
-      },
-    );
+    const limit = opening(m, 'x');
     const breaker = guard((id) => (id === 'y' ? barred : undefined));
     const client = drawnClient(
       m,
@@ -63,17 +68,7 @@ describe('guardedPick', () => {
 
   marble('waits at the gate that has a place for who waits, though another refuses, whichever was shut last', (m) => {
     const waiting = (limited: string) => {
-      let open = false;
-      const limit = guard(
-        (id) => (id === limited && !open ? { ...barred, obstacle: 'limited' } : undefined),
-        (entrant) => {
-          m.scheduler.schedule(() => {
-            open = true;
-            entrant.admit();
-          }, 3);
-          return true;
-        },
-      );
+      const limit = opening(m, limited);
       const breaker = guard(
         (id) => (id === limited ? undefined : barred),
         () => false,

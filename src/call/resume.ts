@@ -48,7 +48,8 @@ export interface Resume<I, R, S = any> {
   /** Breaks that are mended in one call. Default 3. */
   readonly maxResumes?: number;
   /**
-   * Codes of a node that count as a break; where it could not be reached, or was silent, it is one whatever they are. Default `UNAVAILABLE`, `INTERNAL`, `UNKNOWN`, `CANCELLED` (by the node), `DATA_LOSS`.
+   * Codes of a node that count as a break; where it could not be reached, or was silent, it is one whatever they are.
+   * Default `UNAVAILABLE`, `INTERNAL`, `UNKNOWN`, `CANCELLED` (by the node), `DATA_LOSS`.
    */
   readonly codes?: readonly FleetErrorCode[];
   /** When silence counts as a break, too. Default: never. */

@@ -93,8 +93,8 @@ export interface LiveNodes {
   /** One node as it is, then each new form of it. */
   node$(id: string): Observable<Node>;
   /**
-   * Emits the node set once some node takes calls, also where that is for a panic. Errors with `NO_NODES`, and what became of each node, when none does in
-   * time.
+   * Emits the node set once some node takes calls, also where that is for a panic. Errors with `NO_NODES`, and what became
+   * of each node, when none does in time.
    */
   ready(options?: ReadyOptions): Observable<NodeSet>;
   /** Everything that happens, as it happens, told apart by `type`. Costs nothing while nobody listens. */
